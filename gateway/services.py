@@ -1,0 +1,107 @@
+"""The services of a process, put together once; the web process, the workers and the command line use the same.
+
+Nothing here runs by itself.  Time, randomness and the doorbell are handed in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.access.service import AccessService
+from gateway.catalog.freshness import FreshnessService
+from gateway.catalog.importing import ImportService
+from gateway.catalog.service import CatalogService
+from gateway.commands.service import CommandService, Pace, no_checkpoint
+from gateway.db import Database
+from gateway.graph.client import Graph, GraphSession
+from gateway.jobs import CARRY_DISPATCH, RUN_LANE, Job, JobQueue
+from gateway.kit.clock import Clock, SystemClock
+from gateway.kit.vault import Vault
+from gateway.orders.service import OrderService
+from gateway.settings import Settings
+from gateway.shops.service import ShopService
+from gateway.sync.models import Lane
+from gateway.sync.service import SyncService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a resolver or a job may call."""
+
+    settings: Settings
+    db: Database
+    jobs: JobQueue
+    graph: Graph
+    access: AccessService
+    commands: CommandService
+    sync: SyncService
+    shops: ShopService
+    catalog: CatalogService
+    imports: ImportService
+    orders: OrderService
+    freshness: FreshnessService
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        jobs: JobQueue,
+        *,
+        clock: Clock | None = None,
+        random: Callable[[], float] = random.random,
+        checkpoint: Callable[[str], None] = no_checkpoint,
+    ) -> Services:
+        """Put the services together.
+
+        Raises:
+            VaultError: GATEWAY_ENCRYPTION_KEYS is missing or wrong.
+        """
+        clock = clock or SystemClock()
+        vault = Vault(settings.encryption_keys.get_secret_value())
+        db = Database(settings.database_url.get_secret_value())
+        graph = Graph(settings.graph(), clock=clock)
+
+        async def ring_lane(shop_id: str, lane: Lane) -> None:
+            await jobs.ring([Job(RUN_LANE, (shop_id, lane.value))])
+
+        async def ring_dispatch(dispatch_id: str) -> None:
+            await jobs.ring([Job(CARRY_DISPATCH, (dispatch_id,))])
+
+        async def graph_of(shop_id: str) -> GraphSession:
+            return await shops.graph_of(shop_id)
+
+        sync = SyncService(db, clock, lease_s=settings.lease_s, ring=ring_lane, random=random)
+        shops = ShopService(db, clock, graph, vault, sync)
+        pace = Pace(
+            lease_s=settings.lease_s,
+            poll_s=settings.batch_poll_s,
+            hold_s=settings.batch_hold_s,
+            wait_s=settings.command_wait_s,
+        )
+        commands = CommandService(db, clock, graph_of, pace, ring=ring_dispatch, checkpoint=checkpoint)
+        commands.report_to(sync)
+        catalog = CatalogService(db, clock, shops, commands, sync, batch_items=settings.batch_items)
+        return cls(
+            settings=settings,
+            db=db,
+            jobs=jobs,
+            graph=graph,
+            access=AccessService(db, clock),
+            commands=commands,
+            sync=sync,
+            shops=shops,
+            catalog=catalog,
+            imports=ImportService(db, clock, shops, catalog, sync, wait_s=settings.command_wait_s),
+            orders=OrderService(db, clock, shops, commands, sync),
+            freshness=FreshnessService(db, clock, shops, sync),
+        )
+
+    async def aclose(self) -> None:
+        """Let sends finish, then close what was opened."""
+        await self.commands.drain()
+        await self.imports.drain()
+        await self.graph.aclose()
+        await self.jobs.aclose()
+        self.db.close()
