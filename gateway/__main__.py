@@ -1,0 +1,5 @@
+"""``python -m gateway`` is ``commerce-gateway``."""
+
+from gateway.cli import main
+
+main()
