@@ -119,7 +119,11 @@ class Database:
 
     @contextmanager
     def _session(self, *, writes: bool) -> Iterator[Session]:
-        engine = self.engine.execution_options(writes=writes)
+        options: dict[str, Any] = {"writes": writes}
+        if not writes and not self.is_sqlite:
+            # Two statements of one read must not see two states of the world.
+            options["isolation_level"] = "REPEATABLE READ"
+        engine = self.engine.execution_options(**options)
         # Rows are handed out of the transaction, so they keep their values after the commit.
         with Session(engine, expire_on_commit=False) as session:
             yield session

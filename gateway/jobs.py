@@ -22,6 +22,8 @@ log = structlog.get_logger("gateway.jobs")
 
 QUEUE = "gateway:jobs"
 _TWINS_WITHIN_S = 10
+# A server that takes the connection and says nothing must not hold up a mutation.
+_PATIENCE_S = 2.0
 RUN_LANE = "run_lane"
 CARRY_DISPATCH = "carry_dispatch"
 
@@ -64,12 +66,13 @@ class JobQueue:
         """Enqueue *jobs*; returns how many were new.  Zero also when Redis is away."""
         rung = 0
         try:
-            pool = await self._connected()
-            for job in jobs:
-                # Twins are one while a job waits or runs.  Not for longer than a moment, though: arq keeps the mark
-                # of a running job for an hour after its worker was killed, and would refuse its successor.
-                key = ":".join((job.name, *job.args, str(int(self._now() / _TWINS_WITHIN_S))))
-                rung += await pool.enqueue_job(job.name, *job.args, _job_id=key) is not None
+            async with asyncio.timeout(_PATIENCE_S):
+                pool = await self._connected()
+                for job in jobs:
+                    # Twins are one while a job waits or runs.  Not for longer than a moment, though: arq keeps the
+                    # mark of a running job for an hour after its worker was killed, and would refuse its successor.
+                    key = ":".join((job.name, *job.args, str(int(self._now() / _TWINS_WITHIN_S))))
+                    rung += await pool.enqueue_job(job.name, *job.args, _job_id=key) is not None
         except (RedisError, OSError, TimeoutError) as exc:
             log.warning("the doorbell is out of order; workers will find the work by themselves", error=str(exc))
         return rung
@@ -77,7 +80,8 @@ class JobQueue:
     async def ping(self) -> bool:
         """Whether Redis answers."""
         try:
-            return bool(await (await self._connected()).ping())
+            async with asyncio.timeout(_PATIENCE_S):
+                return bool(await (await self._connected()).ping())
         except (RedisError, OSError, TimeoutError):
             return False
 

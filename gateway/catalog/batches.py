@@ -26,6 +26,8 @@ from gateway.kit.clock import Clock
 
 KIND = "catalog.items_batch"
 BULK_TIMEOUT_S = 90.0
+# A batch that Meta broke off, or took nothing of, is tried again soon, but not in a loop.
+AGAIN_AFTER_S = 60.0
 
 _FIXES = (
     ("a required field is missing", "Give the item the field that Meta names and save it; it is sent again by itself."),
@@ -113,13 +115,15 @@ class ItemBatchCourier:
         channel = Channel(dispatch.details["channel"])
         invalid: dict[str, list[str]] = answer.get("invalid", {})
         if dispatch.handle is None and not invalid:
-            return Tally({"requeued": ledger.requeue(session, dispatch.id, channel)})
+            requeued = ledger.requeue(session, dispatch.id, channel)
+            return Tally({"requeued": requeued}, again_after_s=AGAIN_AFTER_S)
         errors = {retailer_id: rejection(messages) for retailer_id, messages in invalid.items()}
         ledger.reject(session, dispatch.id, channel, errors)
         counts = {"rejected": len(errors)}
         if dispatch.handle is None or answer.get("status") != "finished":
             # Nothing was taken, or the batch broke half-way: what has no reason of its own goes again.
-            return Tally({**counts, "requeued": ledger.requeue(session, dispatch.id, channel)})
+            requeued = ledger.requeue(session, dispatch.id, channel)
+            return Tally({**counts, "requeued": requeued}, again_after_s=AGAIN_AFTER_S if requeued else None)
         ledger.warn(session, dispatch.id, answer.get("warnings", {}))
         deletes = dispatch.details.get("deletes", [])
         confirmed = ledger.confirm(session, dispatch.id, channel, deletes, self._clock.now())
@@ -151,7 +155,8 @@ class ItemBatchCourier:
 
     def lost(self, session: Session, dispatch: DispatchRow) -> Tally:
         channel = Channel(dispatch.details["channel"])
-        return Tally({"requeued": ledger.requeue(session, dispatch.id, channel)})
+        # They have waited long enough.
+        return Tally({"requeued": ledger.requeue(session, dispatch.id, channel)}, again_after_s=0)
 
 
 def _ids_of(session: Session, dispatch_id: str) -> list[Any]:

@@ -20,6 +20,7 @@ from gateway.catalog.models import STABLE, VOLATILE, Document, ItemState, finger
 from gateway.db import UtcDateTime, upsert
 
 _BIG = sa.BigInteger
+_IDS_AT_ONCE = 500
 
 
 class CatalogRow(SQLModel, table=True):
@@ -181,12 +182,12 @@ def claim_items(session: Session, catalog_id: str, channel: str, dispatch_id: st
         due = due.where(col(ItemRow.live), sa.not_(col(ItemRow.deleted)))
     if session.get_bind().dialect.name == "postgresql":
         due = due.with_for_update(skip_locked=True)
-    result = session.execute(
-        sa.update(ItemRow)
-        .where(col(ItemRow.id).in_(due), col(ItemRow.dispatch_id).is_(None))
-        .values(dispatch_id=dispatch_id)
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    # Two statements: PostgreSQL may run a limited subquery of an UPDATE more than once, and claim more than the limit.
+    ids = list(session.execute(due).scalars())
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        part = ids[start : start + _IDS_AT_ONCE]
+        session.execute(sa.update(ItemRow).where(col(ItemRow.id).in_(part)).values(dispatch_id=dispatch_id))
+    return len(ids)
 
 
 def items_of(session: Session, dispatch_id: str) -> Sequence[ItemRow]:

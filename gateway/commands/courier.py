@@ -26,10 +26,14 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one settled dispatch adds to the run it belongs to: counts, and the error that ended it, if one did."""
+    """What one settled dispatch adds to the run it belongs to: counts, and the error that ended it, if one did.
+
+    ``again_after_s`` asks for the lane to run again, where something has to be sent once more.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    again_after_s: float | None = None
 
 
 class Courier(Protocol):

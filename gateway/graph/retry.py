@@ -19,9 +19,6 @@ CAP_S = 60.0
 LONGEST_THROTTLE_S = 5
 """A quota that is back sooner is waited for; a longer wait belongs to the owner of the bucket."""
 
-# One change of an order at a time: the other one is about to finish.
-_ORDER_BUSY = frozenset({2361050, 2361081})
-
 
 def delay_before_retry(error: GraphError, attempt: int, *, random: Callable[[], float]) -> float | None:
     """Seconds to wait after the failed *attempt* (1 for the first); None: do not try again.
@@ -32,7 +29,7 @@ def delay_before_retry(error: GraphError, attempt: int, *, random: Callable[[], 
     if isinstance(error, GraphThrottled):
         if error.retry_after_s is None or error.retry_after_s > LONGEST_THROTTLE_S:
             return None
-    elif not (isinstance(error, GraphTransient | GraphUnreachable | GraphUnclear) or is_order_busy(error)):
+    elif not isinstance(error, GraphTransient | GraphUnreachable | GraphUnclear):
         return None
     asked_s = error.retry_after_s or 0
     if asked_s > CAP_S:
@@ -45,11 +42,6 @@ def delay_before_retry(error: GraphError, attempt: int, *, random: Callable[[], 
 def may_send_again(error: GraphError, *, write: bool, repeatable: bool) -> bool:
     """Whether sending the same call once more could do no harm."""
     return not write or repeatable or isinstance(error, GraphUnreachable)
-
-
-def is_order_busy(error: GraphError) -> bool:
-    """Another change of the same order was under way; the number may stand in the code or the subcode."""
-    return error.subcode in _ORDER_BUSY or error.graph_code in _ORDER_BUSY
 
 
 class RetryBudget:

@@ -4,9 +4,12 @@ httpx's own connection pool costs more CPU per call the more calls are in flight
 flat.  Two of its habits matter here:
 
 - it sends GET and DELETE once more by itself when the connection breaks.  For a read that is harmless; a DELETE
-  goes through httpx's own transport, which never does.
+  goes through httpx's own transport, which never does;
 - its wrapper reports a connection that broke *after* the request went out as a time-out of connecting.  Whether
   anything was sent is therefore read off the original exception.
+
+Two of its defaults do not fit: it refuses header lines over 8 KB, which Meta's usage headers can pass (a write would
+then have had its effect and no answer), and it keeps cookies, which calls of different shops would share.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
-from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 from httpx_aiohttp.transport import AIOHTTP_EXC_MAP
 
 from gateway.graph.settings import GraphSettings
@@ -29,6 +34,38 @@ _KEEPALIVE_S = 15
 _CONNECT = tuple(raw for raw, to in AIOHTTP_EXC_MAP.items() if to in (httpx.ConnectError, httpx.ProxyError))
 _ANY_TIMEOUT = tuple(raw for raw, to in AIOHTTP_EXC_MAP.items() if to is httpx.TimeoutException)
 _READ_TIMEOUT = tuple(raw for raw, to in AIOHTTP_EXC_MAP.items() if to is httpx.ReadTimeout)
+
+
+_HEADER_LIMIT = 256 * 1024
+
+
+class _FlatTransport(AiohttpTransport):
+    def get_client(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self.limits.max_connections or 0,
+            keepalive_timeout=self.limits.keepalive_expiry,
+            ssl=self.ssl_context,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_field_size=_HEADER_LIMIT,
+            max_line_size=_HEADER_LIMIT,
+        )
+
+
+class _FlatClient(HttpxAiohttpClient):
+    def _init_transport(self, **kwargs: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]  # all are keywords
+        return _FlatTransport(**_known(kwargs))
+
+    def _init_proxy_transport(  # type: ignore[override]  # httpx passes keywords only
+        self, proxy: httpx.Proxy, **kwargs: Any
+    ) -> httpx.AsyncBaseTransport:
+        return _FlatTransport(proxy=proxy, **_known(kwargs))
+
+
+def _known(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {name: kwargs[name] for name in ("verify", "cert", "trust_env", "limits") if name in kwargs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +96,7 @@ def open_transport(settings: GraphSettings, http: httpx.AsyncClient | None) -> T
     # A proxy of the environment is for the outside; it cannot reach this machine's own loopback.
     trust_env = not is_loopback(settings.base_url)
     verify = httpx.create_ssl_context(trust_env=trust_env)
-    kinds: tuple[type[httpx.AsyncClient], type[httpx.AsyncClient]] = (HttpxAiohttpClient, httpx.AsyncClient)
+    kinds: tuple[type[httpx.AsyncClient], type[httpx.AsyncClient]] = (_FlatClient, httpx.AsyncClient)
     main, once = (
         kind(
             timeout=timeout,

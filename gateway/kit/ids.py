@@ -49,7 +49,8 @@ def parse_node_id(text: str) -> tuple[str, str]:
     except (ValueError, binascii.Error) as exc:
         raise BadNodeId(f"{text!r} is not a node id") from exc
     type_name, colon, key = raw.partition(":")
-    if not (colon and type_name and key):
+    # The decoder is lenient; an id is not, or one object would have many.
+    if not (colon and type_name and key) or node_id(type_name, key) != text:
         raise BadNodeId(f"{text!r} is not a node id")
     return type_name, key
 

@@ -21,7 +21,8 @@ _SECRET_KEYS = re.compile(
 )
 # Meta's tokens, our own keys, and either of them as parameters of a URL.
 _SECRET_TEXT = re.compile(
-    r"EAA[A-Za-z0-9_-]{8,}|mcg_[A-Za-z0-9_-]{8,}|((?:access_token|appsecret_proof|client_secret|code)=)[^&\s\"']+"
+    r"EAA[A-Za-z0-9_-]{8,}|mcg_[A-Za-z0-9_-]{8,}"
+    r"|((?<![A-Za-z_])(?:access_token|appsecret_proof|client_secret|code)=)[^&\s\"']+"
 )
 
 
@@ -34,15 +35,25 @@ def redact(value: Any, key: str = "") -> Any:
     """A copy of *value* that may be logged."""
     if isinstance(value, SecretStr) or (key and value is not None and _SECRET_KEYS.search(key)):
         return HIDDEN
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, Mapping):
-        return {name: redact(entry, str(name)) for name, entry in value.items()}
-    if isinstance(value, list | tuple | set):
+        return {redact_text(str(name)): redact(entry, str(name)) for name, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [redact(entry) for entry in value]
     if isinstance(value, BaseException):
         return redact_text(f"{type(value).__name__}: {value}")
-    return value
+    # Whatever else it is, the renderer would print its repr, and that may hold anything.
+    return redact_text(repr(value))
+
+
+class _RedactingFormatter(logging.Formatter):
+    """For the loggers of libraries: what they print is scanned as a whole, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact_text(super().format(record))
 
 
 def _redactor(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -57,7 +68,7 @@ def configure_logging(*, json: bool, level: int = logging.INFO, stream: TextIO |
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if json
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event=32)
+        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=32)
     )
     structlog.configure(
         processors=[
@@ -73,4 +84,6 @@ def configure_logging(*, json: bool, level: int = logging.INFO, stream: TextIO |
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_RedactingFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Self
 
 # ISO 4217, list one: the currencies whose minor unit is not a hundredth.
@@ -23,7 +23,9 @@ _TWO = frozenset(
 )
 CURRENCIES = _ZERO | _TWO | _THREE
 
-_AMOUNT = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
+# ASCII digits only: `\d` would take those of every script.
+_AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,1000})(?:\.[0-9]{1,1000})?")
+_EXACT = Context(prec=2100)
 _MAX_MINOR = 2**63 - 1
 
 
@@ -67,6 +69,8 @@ class Money:
         words = text.split()
         if len(words) == 2:
             amount, code = words
+            if currency is not None and code != currency:
+                raise CurrencyMismatch(f"{text!r} is not an amount of {currency}")
         elif len(words) == 1 and currency is not None:
             amount, code = words[0], currency
         else:
@@ -80,8 +84,11 @@ class Money:
         """The exact amount; more decimals than the currency has are refused, unless they are zeros."""
         if not amount.is_finite():
             raise MoneyError(f"{amount} is not an amount")
-        scaled = amount.scaleb(exponent(currency))
-        if scaled != scaled.to_integral_value():
+        if amount.adjusted() > 30:
+            raise MoneyError(f"{amount} {currency} is too large an amount")
+        # The default context would round to 28 digits without a word.
+        scaled = amount.scaleb(exponent(currency), context=_EXACT)
+        if scaled != scaled.to_integral_value(context=_EXACT):
             raise MoneyError(f"{amount} has more decimals than {currency} has ({exponent(currency)})")
         if abs(scaled) > _MAX_MINOR:
             raise MoneyError(f"{amount} {currency} is too large an amount")

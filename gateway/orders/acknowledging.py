@@ -108,24 +108,33 @@ class AcknowledgeCourier:
                 error = error_document(_refusal(row["code"], row["message"]))
                 commands.finish_command(command, CommandState.FAILED, now, error=error)
                 counts["refused"] += 1
-        if again:
-            heir = commands.add_dispatch(
-                session,
-                shop_id=dispatch.shop_id,
-                kind=KIND,
-                priority=Priority.ACKNOWLEDGE,
-                now=now,
-                details=dispatch.details,
-            )
-            heir.due_at = now + _PAUSE
-            commands.assign(session, [command.id for command in again], heir.id)
+        self._send_again(session, dispatch, again)
         return Tally(counts)
 
     def refuse(self, session: Session, dispatch: DispatchRow, error: GraphError) -> Tally:
         rows = commands.commands_of(session, dispatch.id)
+        busy = {error.graph_code, error.subcode} & _TRY_AGAIN
+        again = [row for row in rows if busy and row.attempts < _TRIES]
+        self._send_again(session, dispatch, again)
         for row in rows:
-            commands.finish_command(row, CommandState.FAILED, self._clock.now(), error=error_document(error))
-        return Tally({"refused": len(rows)}, error_document(error))
+            if row not in again:
+                commands.finish_command(row, CommandState.FAILED, self._clock.now(), error=error_document(error))
+        return Tally({"refused": len(rows) - len(again), "again": len(again)}, error_document(error))
+
+    def _send_again(self, session: Session, dispatch: DispatchRow, rows: list[CommandRow]) -> None:
+        """Let another dispatch carry these commands, under a key of its own: Meta would repeat its refusal."""
+        if not rows:
+            return
+        heir = commands.add_dispatch(
+            session,
+            shop_id=dispatch.shop_id,
+            kind=KIND,
+            priority=Priority.ACKNOWLEDGE,
+            now=self._clock.now(),
+            details=dispatch.details,
+        )
+        heir.due_at = self._clock.now() + _PAUSE
+        commands.assign(session, [row.id for row in rows], heir.id)
 
     def lost(self, session: Session, dispatch: DispatchRow) -> Tally:
         rows = commands.commands_of(session, dispatch.id)

@@ -215,6 +215,9 @@ class SyncService:
             run.error = tally.error
             if (schedule := session.get(ScheduleRow, (run.shop_id, run.lane))) is not None:
                 schedule.error = tally.error
+        if tally.again_after_s is not None:
+            at = self._clock.now() + timedelta(seconds=tally.again_after_s)
+            store.make_due(session, run.shop_id, Lane(run.lane), at)
         if run.state == RunState.WAITING_FOR_META and not store.open_dispatches(session, run_id):
             run.state = RunState.SUCCEEDED if run.error is None else RunState.FAILED
             run.finished_at = self._clock.now()

@@ -147,12 +147,12 @@ def renew_schedule(session: Session, shop_id: str, lane: Lane, owner: str, until
     return renewed is not None
 
 
-def make_due(session: Session, shop_id: str, lane: Lane, now: datetime) -> None:
-    """Let the lane run as soon as a worker is free; one that is running is followed by another run."""
+def make_due(session: Session, shop_id: str, lane: Lane, at: datetime) -> None:
+    """Let the lane run at *at* if it would come later; one that is running then is followed by another run."""
     session.execute(
         sa.update(ScheduleRow)
-        .where(col(ScheduleRow.shop_id) == shop_id, col(ScheduleRow.lane) == lane.value)
-        .values(next_at=now)
+        .where(col(ScheduleRow.shop_id) == shop_id, col(ScheduleRow.lane) == lane.value, col(ScheduleRow.next_at) > at)
+        .values(next_at=at)
     )
 
 

@@ -255,3 +255,17 @@ def test_a_second_writer_gets_its_number_only_after_the_first_committed(database
 
     assert commits == [1, 2]
     db.close()
+
+
+def test_a_read_is_one_consistent_view(database_url: str) -> None:
+    db = Database(database_url)
+
+    def look_twice(session: Session) -> tuple[int, int]:
+        before = count(session, select(CatalogRow))
+        other = threading.Thread(target=db.write_now, args=(lambda session: session.add(CatalogRow(id="c1")),))
+        other.start()
+        other.join(20)
+        return before, count(session, select(CatalogRow))
+
+    assert db.read_now(look_twice) == (0, 0)
+    db.close()

@@ -26,9 +26,10 @@ from gateway.graph.retry import RetryBudget, delay_before_retry, may_send_again
 from gateway.graph.usage import Usage, UsageBook, parse_usage, throttle_wait_s
 from gateway.kit.clock import ManualClock
 
-FOR_THE_MOMENT = [GraphTransient("m"), GraphUnreachable("m"), GraphUnclear("m"), GraphRejected("m", subcode=2361081)]
+FOR_THE_MOMENT = [GraphTransient("m"), GraphUnreachable("m"), GraphUnclear("m")]
 FOR_GOOD = [
     GraphRejected("m"),
+    GraphRejected("m", subcode=2361081),
     GraphNotFound("m"),
     TokenInvalid("m"),
     PermissionMissing("m"),

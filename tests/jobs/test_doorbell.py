@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -160,3 +161,17 @@ def test_what_is_encoded_is_plain_json(tmp_path: Path) -> None:
     assert decode(encode({"a": [1]})) == {"a": [1]}
     with pytest.raises(ValueError):
         decode(b"\x80\x04\x95pickle")
+
+
+async def test_a_redis_that_never_answers_does_not_hold_anybody_up() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    queue = JobQueue(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    assert await asyncio.wait_for(queue.ring([Job(RUN_LANE, ("shop1", "delta"))]), 15) == 0
+
+    await queue.aclose()
+    server.close()

@@ -76,3 +76,9 @@ def test_any_text_is_read_or_refused_and_nothing_else_happens(text: str) -> None
         return
     assert type_name
     assert key
+
+
+@pytest.mark.parametrize("change", ["{}!!", "{}=", "{}====", "!{}", "{}\n"])
+def test_a_row_has_exactly_one_node_id(change: str) -> None:
+    with pytest.raises(BadNodeId):
+        parse_node_id(change.format(node_id("Shop", "abcd")))

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 from hypothesis import given
@@ -149,3 +150,39 @@ def test_what_is_below_the_level_is_not_written(stream: io.StringIO) -> None:
     structlog.get_logger().warning("loud")
 
     assert [event["event"] for event in events(stream)] == ["loud"]
+
+
+@pytest.mark.parametrize("value", [b"EAAB12345678901234", httpx.URL("https://x.example/me?access_token=abcdefgh1234")])
+def test_other_objects_are_redacted_as_they_will_be_shown(value: Any) -> None:
+    shown = str(redact(value))
+
+    assert HIDDEN in shown
+    assert "EAAB12345678901234" not in shown
+    assert "abcdefgh1234" not in shown
+
+
+def test_an_error_code_is_no_secret() -> None:
+    assert redact_text("error_code=190 subcode=467") == "error_code=190 subcode=467"
+
+
+def test_a_token_that_is_a_key_is_hidden() -> None:
+    assert redact({"EAAB12345678901234": 1}) == {HIDDEN: 1}
+
+
+def test_the_loggers_of_libraries_are_redacted_too(stream: io.StringIO) -> None:
+    configure_logging(json=True, stream=stream)
+
+    logging.getLogger("httpx").warning("GET https://x.example/me?access_token=%s failed", META_TOKEN)
+
+    assert HIDDEN in stream.getvalue()
+    assert META_TOKEN not in stream.getvalue()
+
+
+def test_people_get_plain_text_when_it_is_no_terminal(stream: io.StringIO) -> None:
+    configure_logging(json=False, stream=stream)
+
+    structlog.get_logger().info("started", token="plain")
+
+    assert "started" in stream.getvalue()
+    assert "plain" not in stream.getvalue()
+    assert "\x1b[" not in stream.getvalue()

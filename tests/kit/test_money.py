@@ -118,3 +118,24 @@ def test_two_currencies_never_meet(dollars: Money, euros: Money) -> None:
 @pytest.mark.parametrize(("currency", "decimals"), [("JPY", 0), ("KRW", 0), ("USD", 2), ("GBP", 2), ("KWD", 3)])
 def test_decimals_follow_the_standard(currency: str, decimals: int) -> None:
     assert exponent(currency) == decimals
+
+
+def test_a_fraction_far_behind_the_dot_is_not_rounded_away_either() -> None:
+    with pytest.raises(MoneyError, match="more decimals"):
+        Money.parse(f"1.{'0' * 30}1 USD")
+
+
+def test_a_huge_decimal_is_a_money_error() -> None:
+    with pytest.raises(MoneyError, match="too large"):
+        Money.of(Decimal("1E+999999"), "USD")
+
+
+@pytest.mark.parametrize("text", ["1２.50", "1٢.50", "12.５0"])
+def test_digits_of_other_scripts_are_refused(text: str) -> None:
+    with pytest.raises(MoneyError):
+        Money.parse(text, "USD")
+
+
+def test_a_text_in_another_currency_than_the_one_given_is_refused() -> None:
+    with pytest.raises(MoneyError):
+        Money.parse("12.50 USD", "EUR")

