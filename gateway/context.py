@@ -16,7 +16,7 @@ from gateway.commands.models import Command
 from gateway.orders.loaders import order_loader
 from gateway.orders.store import OrderRow
 from gateway.services import Services
-from gateway.shops.loaders import shop_loader
+from gateway.shops.loaders import catalog_loader, shop_loader
 from gateway.shops.models import Shop
 from gateway.sync.loaders import run_loader
 from gateway.sync.models import Freshness, SyncRun
@@ -33,6 +33,10 @@ class Context:
     @cached_property
     def shops(self) -> DataLoader[str, Shop | None]:
         return shop_loader(self.services.shops, self.caller)
+
+    @cached_property
+    def catalogs(self) -> DataLoader[str, bool]:
+        return catalog_loader(self.services.shops, self.caller)
 
     @cached_property
     def freshness(self) -> DataLoader[str, list[Freshness]]:

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     production: bool = Field(True, description="off in `dev`: GraphiQL and introspection are then served")
     data_dir: Path = Field(Path(".data"), description="where files of our own go (SQLite, uploads, Redis socket)")
     import_limit_bytes: int = Field(2_000_000_000, description="largest file that an import takes")
-    request_limit_bytes: int = Field(1_000_000, description="largest GraphQL request body")
+    request_limit_bytes: int = Field(8_000_000, description="largest GraphQL request body")
 
     # Pace.  The defaults hold for Meta; tests and `dev` shorten them.
     command_wait_s: float = Field(8.0, description="how long a mutation waits for Meta's answer before it returns SENT")

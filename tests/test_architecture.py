@@ -16,7 +16,7 @@ DOMAINS = ("shops", "catalog", "orders")
 FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("gateway.kit", "gateway.errors", "gateway.samples")),
     (1, ("gateway.graph", "gateway.jobs", "gateway.db", "gateway.settings", "gateway.embedded")),
-    (2, ("{domain}.models", "{domain}.errors", "gateway.catalog.feeds")),
+    (2, ("{domain}.models", "{domain}.errors", "gateway.catalog.cleaning", "gateway.catalog.feeds")),
     (3, ("{domain}.edges", "{domain}.store")),
     (4, ("gateway.commands", "gateway.sync", "gateway.access")),
     (5, ("{domain}.",)),
@@ -36,8 +36,9 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (10, ("gateway.schema", "workers", "gateway.graphiql")),
     (11, ("gateway.api.http",)),
     (12, ("gateway.app", "gateway.serving")),
-    (13, ("gateway.dev", "gateway.tour", "gateway.doctor", "gateway.importer")),
-    (14, ("gateway.cli", "gateway.__main__")),
+    (13, ("gateway.dev", "gateway.tour", "gateway.doctor", "gateway.importer", "gateway.printing")),
+    (14, ("gateway.console", "gateway.admin")),
+    (15, ("gateway.cli", "gateway.__main__")),
 ]
 # Domains, lowest first: each may use those before it.
 DOMAIN_ORDER = {"shops": 0, "catalog": 1, "orders": 2}
@@ -131,7 +132,7 @@ def test_only_edges_call_the_graph_client() -> None:
 def test_a_file_has_one_subject(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").count("\n")
 
-    assert lines <= 500, f"{path.relative_to(ROOT)} has {lines} lines; split it by noun"
+    assert lines <= 400, f"{path.relative_to(ROOT)} has {lines} lines; split it by noun"
 
 
 def test_every_module_says_why_it_is_there() -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from gateway.catalog import store
+from gateway.catalog.cleaning import check_retailer_id, clean
 from gateway.catalog.errors import ItemRefused
 from gateway.catalog.models import (
     Availability,
@@ -22,8 +23,6 @@ from gateway.catalog.models import (
     FieldProblem,
     ItemState,
     check,
-    check_retailer_id,
-    clean,
     merge,
 )
 from gateway.catalog.store import CatalogRow, ItemRow

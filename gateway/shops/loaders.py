@@ -17,3 +17,13 @@ def shop_loader(shops: ShopService, caller: Caller) -> DataLoader[str, Shop | No
         return [found.get(key) for key in keys]
 
     return DataLoader(load_fn=load)
+
+
+def catalog_loader(shops: ShopService, caller: Caller) -> DataLoader[str, bool]:
+    """Whether a catalog (by Meta's id) belongs to a shop of the caller's."""
+
+    async def load(keys: list[str]) -> list[bool]:
+        granted = await shops.granted_catalogs(caller, keys)
+        return [key in granted for key in keys]
+
+    return DataLoader(load_fn=load)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from gateway.access.models import Caller, Scope
 from gateway.db import Database
@@ -98,14 +98,14 @@ class ShopService:
         row = await self._db.read(store.find_by_meta_id, meta_id)
         return row.to_model() if row is not None and caller.may_see(row.id) else None
 
-    async def of_catalog(self, caller: Caller, catalog_id: str) -> list[Shop]:
-        """The caller's shops that sell from this catalog."""
+    async def granted_catalogs(self, caller: Caller, catalog_ids: Collection[str]) -> set[str]:
+        """Those of the catalogs that a shop of the caller's sells from."""
 
-        def load(session: Session) -> list[Shop]:
-            rows = session.exec(
-                select(ShopRow).where(ShopRow.catalog_id == catalog_id, store.granted(caller.shops))
-            ).all()
-            return [row.to_model() for row in rows]
+        def load(session: Session) -> set[str]:
+            query = select(ShopRow.catalog_id).where(
+                col(ShopRow.catalog_id).in_(catalog_ids), store.granted(caller.shops)
+            )
+            return {catalog_id for catalog_id in session.exec(query).all() if catalog_id is not None}
 
         return await self._db.read(load)
 

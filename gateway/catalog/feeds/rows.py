@@ -6,9 +6,10 @@ from array import array
 from collections.abc import Mapping
 from hashlib import blake2b
 
+from gateway.catalog.cleaning import check_retailer_id
 from gateway.catalog.feeds.columns import RETAILER_ID
 from gateway.catalog.feeds.models import FeedRow, Outcome, RefusedRow
-from gateway.catalog.models import RETAILER_ID_LIMIT, FieldProblem, check_retailer_id
+from gateway.catalog.models import RETAILER_ID_LIMIT, FieldProblem
 
 
 def identify(value: object) -> tuple[str | None, FieldProblem | None]:

@@ -1,7 +1,7 @@
 """JSON lines under our names or Meta's."""
 
+from gateway.catalog.cleaning import clean
 from gateway.catalog.feeds import FeedFormat
-from gateway.catalog.models import clean
 
 
 def test_values_keep_their_types(open_feed):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.catalog.cleaning import clean
 from gateway.catalog.feeds import FeedFormat, FeedOptions, FeedRow, FeedUnreadable, RefusedRow, read_feed
-from gateway.catalog.models import clean
 
 SHOPIFY = "Handle,Title,Variant SKU,Variant Price,Image Src\n"
 STARTS = [b"", b"id,title,price\n", b"id\ttitle\n", b"<rss><channel><item>", b'{"id":', b"\xff\xfe", SHOPIFY.encode()]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.catalog.cleaning import clean
 from gateway.catalog.feeds import FeedFormat, FeedOptions, FeedUnreadable, RefusedRow, read_feed
-from gateway.catalog.models import check, clean, merge
+from gateway.catalog.models import check, merge
 
 SAMPLE = Path(__file__).parents[2] / "data" / "shopify-apparel.csv"
 LINKS = "https://shop.example.com/products/{handle}"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.catalog.cleaning import clean
 from gateway.catalog.feeds import FeedFormat, FeedRow, FeedUnreadable, RefusedRow
-from gateway.catalog.models import clean
 
 HEADER = "id,title,description,availability,condition,price,link,image_link,brand\n"
 MUG = "MUG-1,Mug,A mug,in stock,new,12.50 EUR,https://shop.example/mug,https://cdn.example/mug.jpg,Kiln\n"
