@@ -31,7 +31,7 @@ demo: install ## the tour: link, import, sync, take in orders, acknowledge
 	@$(BIN)/commerce-gateway dev --once
 
 test: install ## all tests, on SQLite, PostgreSQL and Redis that they start themselves
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: install format lint types schema-check test ## what CI runs
 

@@ -68,7 +68,11 @@ def test_a_changed_byte_is_noticed() -> None:
         Vault(OLD).open(sealed[:middle] + ("A" if sealed[middle] != "A" else "B") + sealed[middle + 1 :])
 
 
-@pytest.mark.parametrize("keys", ["", "  ", ",", "secret", f"{OLD},oops", OLD[:-4], "é" * 32])
+@pytest.mark.parametrize(
+    "keys",
+    ["", "  ", ",", "secret", f"{OLD},oops", OLD[:-4], "é" * 32],
+    ids=["nothing", "blanks", "a comma", "a word", "a key and a word", "a cut key", "no ASCII"],
+)
 def test_bad_keys_are_a_clear_error_that_does_not_repeat_them(keys: str) -> None:
     with pytest.raises(VaultError, match="GATEWAY_ENCRYPTION_KEYS") as refused:
         Vault(keys)
