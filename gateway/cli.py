@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 nothing could be done, 2 done in part (some rows refused) 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from contextlib import AsyncExitStack, ExitStack
@@ -42,7 +43,7 @@ app.add_typer(schema_app, name="schema")
 @app.callback()
 def _begin() -> None:
     # Standard output belongs to what a command prints.
-    configure_logging(json=False, level=30)
+    configure_logging(json=False, level=logging.WARNING)
 
 
 def main() -> None:

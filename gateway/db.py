@@ -94,6 +94,17 @@ class Database:
         """Run *work* on a consistent view; nothing is written."""
         return await self.in_thread(partial(self.read_now, work, *args, **kwargs))
 
+    async def rehearse(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *work* as ``write`` would, and take everything back: what a dry run does."""
+        return await self.in_thread(partial(self._rehearsed, work, *args, **kwargs))
+
+    def _rehearsed(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._session(writes=True) as session:
+            try:
+                return work(session, *args, **kwargs)
+            finally:
+                session.rollback()
+
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Run anything that talks to the database in one of its threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -18,7 +18,7 @@ from gateway.api.errors import USER_ERRORS
 from gateway.api.execution import Accounting
 from gateway.api.mutations import root_field
 from gateway.api.node import Node
-from gateway.api.paging import Connection, connection, page_request
+from gateway.api.paging import AFTER, FIRST, Connection, connection, page_request
 from gateway.api.scalars import SCALARS
 from gateway.catalog.mutations import CatalogMutation
 from gateway.catalog.queries import CatalogQuery, ProductFilter, load_product, products_of
@@ -39,8 +39,6 @@ from gateway.sync.mutations import SyncMutation
 from gateway.sync.queries import SyncQuery
 from gateway.sync.types import Freshness, SyncRun
 
-FIRST = strawberry.argument(description="How many entries: 1 to 100, 20 by default.")
-AFTER = strawberry.argument(description="The `endCursor` of the page before.")
 MAX_NODES = 100
 
 

@@ -85,7 +85,8 @@ class Guard:
         settings = self._services.settings
         upload = request.headers.get("content-type", "").startswith("multipart/form-data")
         limit = settings.import_limit_bytes if upload else settings.request_limit_bytes
-        if int(request.headers.get("content-length") or 0) > limit:
+        said = request.headers.get("content-length", "")
+        if said.isdigit() and int(said) > limit:
             await _too_large(limit)(scope, receive, send)
             return
         await self._bounded(scope, receive, send, limit)

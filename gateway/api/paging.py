@@ -23,6 +23,9 @@ N = TypeVar("N")
 R = TypeVar("R")
 
 MAX_FIRST = 100
+# The arguments that every connection field takes.
+FIRST = strawberry.argument(description="How many entries: 1 to 100, 20 by default.")
+AFTER = strawberry.argument(description="The `endCursor` of the page before.")
 DEFAULT_FIRST = 20
 
 

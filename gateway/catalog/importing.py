@@ -254,8 +254,9 @@ class ImportService:
         if state is not ImportState.RUNNING:
             row.finished_at = self._clock.now()
             if report.counts["created"] or report.counts["updated"]:
-                for lane in (Lane.DELTA, Lane.VOLATILE):
-                    self._sync.request(session, row.shop_id, lane, Trigger.CHANGE)
+                self._sync.request(session, row.shop_id, Lane.DELTA, Trigger.CHANGE)
+            if report.counts["updated"]:
+                self._sync.request(session, row.shop_id, Lane.VOLATILE, Trigger.CHANGE)
         return row
 
     def _model(self, row: ImportRow) -> CatalogImport:

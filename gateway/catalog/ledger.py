@@ -81,15 +81,19 @@ def reject(session: Session, dispatch_id: str, channel: Channel, errors: Mapping
 def confirm(session: Session, dispatch_id: str, channel: Channel, deletes: Collection[str], now: datetime) -> int:
     """All items still in the dispatch are live as they were sent, or gone if that was what was sent."""
     for chunk in _chunks(deletes):
-        session.execute(sa.update(ItemRow).where(_of(dispatch_id, chunk)).values(live=False, sent_fields=[]))
         gone = sa.and_(_of(dispatch_id, chunk), col(ItemRow.deleted), col(ItemRow.stable_due).is_(None))
         session.execute(sa.delete(ItemRow).where(gone))
-    for chunk in _chunks(deletes):
-        # Wanted again while the delete was under way: to be made anew.
+        # The rest was wanted again while the delete was under way: to be made anew.
         session.execute(
             sa.update(ItemRow)
             .where(_of(dispatch_id, chunk))
-            .values(dispatch_id=None, state=ItemState.PENDING.value, confirmed_version=ItemRow.sent_version)
+            .values(
+                live=False,
+                sent_fields=[],
+                dispatch_id=None,
+                state=ItemState.PENDING.value,
+                confirmed_version=ItemRow.sent_version,
+            )
         )
     result = session.execute(
         sa.update(ItemRow)

@@ -8,7 +8,7 @@ import strawberry
 
 from gateway.access.models import Scope
 from gateway.api.mutations import root_field
-from gateway.api.paging import Connection, connection, page_request
+from gateway.api.paging import AFTER, FIRST, Connection, connection, page_request
 from gateway.catalog import reading
 from gateway.catalog.models import ItemState
 from gateway.catalog.reading import ItemFilter
@@ -19,9 +19,6 @@ from gateway.db import Slice
 from gateway.errors import InvalidInput
 from gateway.kit.ids import key_of
 from gateway.shops.models import Shop
-
-FIRST = strawberry.argument(description="How many entries: 1 to 100, 20 by default.")
-AFTER = strawberry.argument(description="The `endCursor` of the page before.")
 
 
 @strawberry.input(description="Narrows a list of products. What is left out does not narrow; an empty list finds none.")

@@ -153,8 +153,7 @@ class CatalogService:
             return result, written.volatile
 
         if dry_run:
-            # A read is never committed: what was found is told, and forgotten.
-            result, _ = await self._db.read(decide)
+            result, _ = await self._db.rehearse(decide)
             return WriteResult([], result.refused, result.counts)
         result, ring = await self._db.write(decide)
         if ring:

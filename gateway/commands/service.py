@@ -47,12 +47,15 @@ log = structlog.get_logger("gateway.commands")
 KEY_LIFETIME = timedelta(hours=24)
 HANDLE_LIFETIME = timedelta(hours=24)
 UNCLEAR_PAUSES_S = (2, 10, 60, 300)
+_LOOK_AGAIN_S = 0.1
 
 
 class RunLedger(Protocol):
     """Where the counts of a settled dispatch go (the sync runs keep them)."""
 
     def settled(self, session: Session, run_id: str, tally: Tally, graph_calls: int) -> None: ...
+
+    def hindered(self, session: Session, run_id: str, error: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class CommandService:
         self._checkpoint = checkpoint
         self._couriers: dict[str, Courier] = {}
         self._ledger: RunLedger | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self.owner = new_id()
 
     def register(self, courier: Courier) -> None:
@@ -112,9 +115,18 @@ class CommandService:
         dispatches = {c.dispatch_id for c in commands if c.dispatch_id and not c.is_finished}
         if not dispatches:
             return commands
+        deadline = asyncio.get_running_loop().time() + self._pace.wait_s
         tasks = [self._spawn(dispatch_id) for dispatch_id in sorted(dispatches)]
-        await asyncio.wait(tasks, timeout=self._pace.wait_s)
-        return await self.get(command_ids)
+        done, _ = await asyncio.wait(tasks, timeout=self._pace.wait_s)
+        commands = await self.get(command_ids)
+        # A twin of this request, or a worker, may be sending at this moment: its outcome is ours too.
+        elsewhere = any(not task.result() for task in done)
+        while elsewhere and not all(command.is_finished for command in commands):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            commands = await self.get(command_ids)
+        return commands
 
     async def get(self, command_ids: Collection[str]) -> list[Command]:
         """The commands, in the order of their ids given."""
@@ -122,13 +134,14 @@ class CommandService:
         found = {row.id: row.to_model() for row in rows}
         return [found[key] for key in command_ids if key in found]
 
-    def _spawn(self, dispatch_id: str) -> asyncio.Task[None]:
-        async def run() -> None:
+    def _spawn(self, dispatch_id: str) -> asyncio.Task[bool]:
+        async def run() -> bool:
             try:
-                await self.carry(dispatch_id)
+                return await self.carry(dispatch_id)
             except Exception:
                 # The dispatch is in the database; a worker will take it up.
                 log.exception("dispatch failed in the web process", dispatch=dispatch_id)
+                return True
 
         task = asyncio.create_task(run())
         self._tasks.add(task)
@@ -252,6 +265,8 @@ class CommandService:
         self, session: Session, dispatch: DispatchRow, courier: Courier, error: GraphError, now: datetime
     ) -> None:
         dispatch.error = error_document(error)
+        if dispatch.run_id is not None and self._ledger is not None:
+            self._ledger.hindered(session, dispatch.run_id, dispatch.error)
         log.warning("dispatch met an error", dispatch=dispatch.id, kind=dispatch.kind, code=error.code)
         if dispatch.state == DispatchState.AWAITING:
             # A look at a handle failed; the batch is at Meta all the same.  A dead token is looked at rarely.

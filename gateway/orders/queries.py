@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from gateway.access.models import Scope
 from gateway.api.mutations import root_field
-from gateway.api.paging import Connection, connection, page_request
+from gateway.api.paging import AFTER, FIRST, Connection, connection, page_request
 from gateway.context import Context
 from gateway.db import count, keyset
 from gateway.errors import InvalidInput
@@ -17,9 +17,6 @@ from gateway.kit.ids import key_of
 from gateway.orders.models import OrderState
 from gateway.orders.store import OrderRow
 from gateway.orders.types import Order
-
-FIRST = strawberry.argument(description="How many entries: 1 to 100, 20 by default.")
-AFTER = strawberry.argument(description="The `endCursor` of the page before.")
 
 
 @strawberry.input(description="Narrows a list of orders. What is left out does not narrow; an empty list finds none.")

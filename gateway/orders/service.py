@@ -170,8 +170,7 @@ class OrderService:
             commands.remember(session, shop.id, "ordersAcknowledge", key, digest, result, self._clock.now())
             return decision
 
-        # A read is never committed: a dry run tells what would be decided, and forgets it.
-        return await (self._db.read(decide) if dry_run else self._db.write(decide))
+        return await (self._db.rehearse(decide) if dry_run else self._db.write(decide))
 
     def _decide(
         self, session: Session, shop: Shop, wishes: Sequence[Acknowledgement], key: str, caller: Caller

@@ -13,7 +13,7 @@ from gateway.graph.client import Graph, GraphSession
 from gateway.graph.errors import GraphNotFound, PermissionMissing, TokenInvalid
 from gateway.kit.clock import Clock
 from gateway.kit.ids import new_id
-from gateway.kit.vault import Vault
+from gateway.kit.vault import Vault, VaultError
 from gateway.shops import edges, store
 from gateway.shops.errors import ShopNotLinkable
 from gateway.shops.models import MetaShop, Shop
@@ -128,7 +128,13 @@ class ShopService:
                 raise NotFound("shop")
             return row.sealed_token
 
-        return self._graph.session(self._vault.open(await self._db.read(load)))
+        sealed = await self._db.read(load)
+        try:
+            return self._graph.session(self._vault.open(sealed))
+        except VaultError as exc:
+            raise TokenInvalid(
+                str(exc), fix="Put the old key back into GATEWAY_ENCRYPTION_KEYS, or link again."
+            ) from exc
 
     async def rotate_tokens(self) -> int:
         """Seal every token under the newest key; returns how many."""

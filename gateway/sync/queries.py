@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from gateway.access.models import Scope
 from gateway.api.mutations import root_field
-from gateway.api.paging import Connection, connection, page_request
+from gateway.api.paging import AFTER, FIRST, Connection, connection, page_request
 from gateway.commands.models import CommandState
 from gateway.commands.store import CommandRow
 from gateway.commands.types import Command
@@ -19,9 +19,6 @@ from gateway.kit.ids import key_of
 from gateway.sync.models import Lane, RunState
 from gateway.sync.store import RunRow
 from gateway.sync.types import SyncRun
-
-FIRST = strawberry.argument(description="How many entries: 1 to 100, 20 by default.")
-AFTER = strawberry.argument(description="The `endCursor` of the page before.")
 
 
 @strawberry.input(description="Narrows a list of sync runs; an empty list finds none.")

@@ -211,16 +211,21 @@ class SyncService:
             return
         run.counts = _added(run.counts, tally.counts)
         run.graph_calls += graph_calls
-        if tally.error is not None:
-            run.error = tally.error
-            if (schedule := session.get(ScheduleRow, (run.shop_id, run.lane))) is not None:
-                schedule.error = tally.error
+        run.error = tally.error or run.error
+        if (schedule := session.get(ScheduleRow, (run.shop_id, run.lane))) is not None:
+            schedule.error = tally.error
         if tally.again_after_s is not None:
             at = self._clock.now() + timedelta(seconds=tally.again_after_s)
             store.make_due(session, run.shop_id, Lane(run.lane), at)
         if run.state == RunState.WAITING_FOR_META and not store.open_dispatches(session, run_id):
             run.state = RunState.SUCCEEDED if run.error is None else RunState.FAILED
             run.finished_at = self._clock.now()
+
+    def hindered(self, session: Session, run_id: str, error: dict[str, Any]) -> None:
+        """A dispatch of this run has to wait, or is in doubt: why the lane is behind, until one gets through."""
+        run = session.get(RunRow, run_id)
+        if run is not None and (schedule := session.get(ScheduleRow, (run.shop_id, run.lane))) is not None:
+            schedule.error = error
 
 
 def _added(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.access.models import Caller
 from gateway.sync.models import Lane
 from tests.support.gateway import UPSERT, Gateway, product
 
@@ -107,17 +108,11 @@ async def test_pages_survive_rows_that_come_and_go(gateway: Gateway) -> None:
             break
         after = page["pageInfo"]["endCursor"]
         # Between two pages one row goes that was seen, and one comes.
-        await gateway.services.catalog.delete(_system(), gateway.onsite.id, [seen[0]])
+        await gateway.services.catalog.delete(Caller.system(), gateway.onsite.id, [seen[0]])
         await write(f"B{len(seen)}")
 
     assert [item for item in seen if item.startswith("A")] == [f"A{n}" for n in range(7)]
     assert len(seen) == len(set(seen))
-
-
-def _system():  # type: ignore[no-untyped-def]
-    from gateway.access.models import Caller
-
-    return Caller.system()
 
 
 async def test_a_cursor_of_another_list_is_refused(gateway: Gateway) -> None:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.access.models import Caller
 from gateway.catalog.batches import KIND
+from gateway.graph.auth import appsecret_proof
 from gateway.sync.models import Lane, RunState
-from tests.support.gateway import HOLD_S, INVENTORY, POLL_S, PRICES, UPSERT, Gateway, product
+from tests.support.gateway import (
+    HOLD_S,
+    INVENTORY,
+    POLL_S,
+    PRICES,
+    UPSERT,
+    Gateway,
+    build_services,
+    product,
+    settings_for,
+)
 
 BATCH = "*/items_batch"
 STATUS = "*/check_batch_request_status"
@@ -77,17 +90,11 @@ async def test_a_price_goes_out_as_a_patch_and_leaves_the_rest_alone(gateway: Ga
     [live] = gateway.world.graph(
         f"{gateway.onsite.catalog_id}/products",
         gateway.world.onsite["accessToken"],
-        appsecret_proof=proof(gateway),
+        appsecret_proof=appsecret_proof(gateway.world.onsite["accessToken"], gateway.world.facts["appSecret"]),
         filter='{"retailer_id":{"eq":"A"}}',
         fields="price,name",
     )["data"]
     assert (live["price"], live["name"]) == ("$9.99", "Item A")
-
-
-def proof(gateway: Gateway) -> str:
-    from gateway.graph.auth import appsecret_proof
-
-    return appsecret_proof(gateway.world.onsite["accessToken"], gateway.world.facts["appSecret"])
 
 
 async def test_a_change_of_stock_makes_the_volatile_lane_due_at_once(gateway: Gateway) -> None:
@@ -148,7 +155,7 @@ async def test_a_deleted_item_is_gone_here_at_once_and_at_meta_after_the_delta(g
     await upsert(gateway, product("A"), product("B"))
     await gateway.sync()
 
-    await gateway.services.catalog.delete(system(), gateway.onsite.id, ["A"])
+    await gateway.services.catalog.delete(Caller.system(), gateway.onsite.id, ["A"])
     assert set(await gateway.products()) == {"B"}
     assert set(gateway.world.items()) == {"A", "B"}
     await gateway.sync()
@@ -156,16 +163,10 @@ async def test_a_deleted_item_is_gone_here_at_once_and_at_meta_after_the_delta(g
     assert set(gateway.world.items()) == {"B"}
 
 
-def system() -> Any:
-    from gateway.access.models import Caller
-
-    return Caller.system()
-
-
 async def test_an_item_that_comes_back_while_its_delete_is_under_way_is_made_anew(gateway: Gateway) -> None:
     await upsert(gateway, product("A"))
     await gateway.sync()
-    await gateway.services.catalog.delete(system(), gateway.onsite.id, ["A"])
+    await gateway.services.catalog.delete(Caller.system(), gateway.onsite.id, ["A"])
     await gateway.run_lane(Lane.DELTA)
     await gateway.carry_due()
 
@@ -197,11 +198,15 @@ async def test_a_change_during_a_batch_waits_for_it_and_then_goes_out(gateway: G
         assert batch["duplicates"] == []
 
 
-async def test_items_go_in_batches_of_the_set_size(gateway: Gateway) -> None:
-    gateway.services.catalog._batch_items = 2
+async def test_items_go_in_batches_of_the_set_size(gateway: Gateway, tmp_path: Path) -> None:
     await upsert(gateway, *(product(f"A{n}") for n in range(5)))
+    url = gateway.services.settings.database_url.get_secret_value()
+    worker = build_services(settings_for(url, gateway.world, tmp_path, batch_items=2), gateway.clock)
 
-    await gateway.sync(Lane.DELTA)
+    await worker.sync.request_runs(gateway.onsite.id, [Lane.DELTA])
+    await worker.sync.run(gateway.onsite.id, Lane.DELTA)
+    await gateway.settle()
+    await worker.aclose()
 
     assert sorted(batch["size"] for batch in gateway.world.batches()) == [1, 2, 2]
     assert all(item["syncState"] == "CONFIRMED" for item in (await gateway.products()).values())
@@ -232,7 +237,7 @@ async def test_an_unreadable_answer_holds_the_items_until_meta_must_be_done(
     [(kind, state, _)] = await gateway.open_dispatches()
     assert (kind, state) == (KIND, "HELD")
     gateway.clock.advance(HOLD_S / 2)
-    await gateway.sync(Lane.DELTA) if False else await gateway.carry_due()
+    await gateway.carry_due()
     assert len(gateway.world.calls("POST", BATCH)) == 1
 
     gateway.clock.advance(HOLD_S)
@@ -256,6 +261,23 @@ async def test_a_throttled_batch_waits_as_long_as_meta_asks(gateway: Gateway) ->
     await gateway.settle()
 
     assert (await gateway.products())["A"]["syncState"] == "CONFIRMED"
+
+
+async def test_a_lane_that_waits_for_quota_says_so(gateway: Gateway) -> None:
+    await upsert(gateway, product("A"))
+    gateway.world.fault("throttle", path=BATCH, code=80014, minutes=7)
+    await gateway.run_lane(Lane.DELTA)
+    await gateway.carry_due()
+
+    async def cause() -> str | None:
+        query = "query($id: ID!) { shop(id: $id) { freshness { lane cause } } }"
+        entries = (await gateway.run(query, id=gateway.shop_id)).data["shop"]["freshness"]
+        return next(entry["cause"] for entry in entries if entry["lane"] == "DELTA")
+
+    assert await cause() == "THROTTLED"
+    gateway.clock.advance(8 * 60)
+    await gateway.settle()
+    assert await cause() is None
 
 
 async def test_a_dead_token_stops_the_lane_with_its_cause_and_loses_nothing(gateway: Gateway) -> None:
