@@ -29,6 +29,9 @@ from gateway.sync.store import RunRow, ScheduleRow
 
 log = structlog.get_logger("gateway.sync")
 
+# Runs come up to this share of their period early, so that shops linked together drift apart.
+JITTER = 0.1
+
 # (shop id, run id) -> counts
 LaneWork = Callable[[str, str], Awaitable[dict[str, int]]]
 Ring = Callable[[str, Lane], Awaitable[None]]
@@ -59,14 +62,11 @@ class SyncService:
     # --- schedules -----------------------------------------------------------------------------------------------
 
     def plan(self, session: Session, shop_id: str, lanes: Sequence[Lane]) -> None:
-        """Give a shop the schedules of *lanes*, first runs spread over a tenth of their period, and no others."""
+        """Give a shop the schedules of *lanes*, due at once, and no others."""
         now = self._clock.now()
         for lane in Lane:
             if lane in lanes:
-                every_s = PACES[lane].every_s
-                store.ensure_schedule(
-                    session, shop_id, lane, every_s, now + timedelta(seconds=every_s * 0.1 * self._random())
-                )
+                store.ensure_schedule(session, shop_id, lane, PACES[lane].every_s, now)
             else:
                 store.drop_schedule(session, shop_id, lane)
 
@@ -161,7 +161,7 @@ class SyncService:
         run.state = RunState.RUNNING
         run.started_at = now
         # A change that is made from now on must find the schedule untouched, to make it due again.
-        schedule.next_at = now + timedelta(seconds=schedule.every_s)
+        schedule.next_at = now + timedelta(seconds=schedule.every_s * (1 - JITTER * self._random()))
         return _Claim(run.id, now)
 
     def _finish(
