@@ -10,6 +10,7 @@ from strawberry.dataloader import DataLoader
 
 from gateway.access.models import Caller
 from gateway.catalog.loaders import group_loader, item_loader, items_by_retailer_id_loader
+from gateway.catalog.quotas import Quota
 from gateway.catalog.store import ItemRow
 from gateway.commands.loaders import command_loader
 from gateway.commands.models import Command
@@ -43,6 +44,14 @@ class Context:
         async def load(keys: list[str]) -> list[list[Freshness]]:
             found = await self.services.freshness.of_shops(self.caller, keys)
             return [found.get(key, []) for key in keys]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def quotas(self) -> DataLoader[str, Quota | None]:
+        async def load(keys: list[str]) -> list[Quota | None]:
+            found = await self.services.quotas.of_shops(self.caller, keys)
+            return [found.get(key) for key in keys]
 
         return DataLoader(load_fn=load)
 

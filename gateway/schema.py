@@ -22,6 +22,7 @@ from gateway.api.paging import AFTER, FIRST, Connection, connection, page_reques
 from gateway.api.scalars import SCALARS
 from gateway.catalog.mutations import CatalogMutation
 from gateway.catalog.queries import CatalogQuery, ProductFilter, load_product, products_of
+from gateway.catalog.quota_types import GraphBudget
 from gateway.catalog.types import CatalogImport, Product
 from gateway.commands.types import Command
 from gateway.context import Context
@@ -51,6 +52,11 @@ class Shop(ShopFields):
     @strawberry.field(description="Per lane, how far the shop is behind and why.")
     async def freshness(self, info: strawberry.Info[Context, None]) -> list[Freshness]:
         return [Freshness.of(model) for model in await info.context.freshness.load(self.key)]
+
+    @strawberry.field(description="How much of Meta's quota is left for it, and how much waits to be sent.")
+    async def graph_budget(self, info: strawberry.Info[Context, None]) -> GraphBudget | None:
+        quota = await info.context.quotas.load(self.key)
+        return None if quota is None else GraphBudget.of(quota)
 
     @strawberry.field(description="Its products. Needs the scope `catalog:read`.")
     async def products(

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from gateway.access.service import AccessService
 from gateway.catalog.freshness import FreshnessService
 from gateway.catalog.importing import ImportService
+from gateway.catalog.quotas import QuotaService
 from gateway.catalog.service import CatalogService
 from gateway.commands.service import CommandService, Pace, no_checkpoint
 from gateway.db import Database
+from gateway.graph.budget import Budget, LocalLevels, RedisLevels
 from gateway.graph.client import Graph, GraphSession
 from gateway.jobs import CARRY_DISPATCH, RUN_LANE, Job, JobQueue
 from gateway.kit.clock import Clock, SystemClock
@@ -42,6 +44,8 @@ class Services:
     imports: ImportService
     orders: OrderService
     freshness: FreshnessService
+    quotas: QuotaService
+    budget: Budget
 
     @classmethod
     def build(
@@ -80,9 +84,19 @@ class Services:
             hold_s=settings.batch_hold_s,
             wait_s=settings.command_wait_s,
         )
-        commands = CommandService(db, clock, graph_of, pace, ring=ring_dispatch, checkpoint=checkpoint)
+        levels = RedisLevels(settings.redis_url.get_secret_value()) if settings.redis_url else LocalLevels()
+        budget = Budget(graph.usage, levels, clock)
+        commands = CommandService(db, clock, graph_of, pace, budget=budget, ring=ring_dispatch, checkpoint=checkpoint)
         commands.report_to(sync)
-        catalog = CatalogService(db, clock, shops, commands, sync, batch_items=settings.batch_items)
+        catalog = CatalogService(
+            db,
+            clock,
+            shops,
+            commands,
+            sync,
+            batch_items=settings.batch_items,
+            batches_per_hour=settings.catalog_batches_per_hour,
+        )
         return cls(
             settings=settings,
             db=db,
@@ -94,8 +108,17 @@ class Services:
             shops=shops,
             catalog=catalog,
             imports=ImportService(db, clock, shops, catalog, sync, wait_s=settings.command_wait_s),
-            orders=OrderService(db, clock, shops, commands, sync),
+            orders=OrderService(db, clock, shops, commands, sync, budget),
+            budget=budget,
             freshness=FreshnessService(db, clock, shops, sync),
+            quotas=QuotaService(
+                db,
+                shops,
+                budget,
+                app_id=settings.app_id,
+                batch_items=settings.batch_items,
+                batches_per_hour=settings.catalog_batches_per_hour,
+            ),
         )
 
     async def aclose(self) -> None:
@@ -103,5 +126,6 @@ class Services:
         await self.commands.drain()
         await self.imports.drain()
         await self.graph.aclose()
+        await self.budget.aclose()
         await self.jobs.aclose()
         self.db.close()

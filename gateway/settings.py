@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         600.0, description="Meta's longest batch time: so long items wait when the answer to a batch was lost"
     )
     batch_items: int = Field(3000, ge=1, le=5000, description="records per item batch (Meta: at most 5,000)")
+    catalog_batches_per_hour: int = Field(
+        100, ge=1, description="batch calls per catalog and hour; the strictest limit that Meta has published"
+    )
     worker_poll_s: float = Field(0.01, description="arq's poll delay")
     worker_jobs: int = Field(16, description="jobs that one worker runs side by side")
     worker_name: str = Field(default_factory=lambda: socket.gethostname())

@@ -22,7 +22,17 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (5, ("{domain}.",)),
     (6, ("gateway.services",)),
     (7, ("gateway.context", "{domain}.loaders", "gateway.commands.loaders", "gateway.sync.loaders")),
-    (8, ("gateway.api", "{domain}.types", "gateway.commands.types", "gateway.sync.types", "gateway.access.types")),
+    (
+        8,
+        (
+            "gateway.api",
+            "{domain}.types",
+            "gateway.catalog.quota_types",
+            "gateway.commands.types",
+            "gateway.sync.types",
+            "gateway.access.types",
+        ),
+    ),
     (
         9,
         (

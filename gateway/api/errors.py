@@ -24,6 +24,7 @@ log = structlog.get_logger("gateway.api")
 
 CODES = {
     "CAPABILITY_MISSING": "The shop cannot do this, by what it is.",
+    "CIRCUIT_OPEN": "Meta did not answer several calls in a row and is left alone for a moment.",
     "CONFLICT": "The request contradicts what is there already.",
     "CURRENCY_MISMATCH": "Two amounts that belong together are in different currencies.",
     "DUPLICATE_RETAILER_ID": "The same retailer id stands twice in one request or file.",

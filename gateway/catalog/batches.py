@@ -8,6 +8,7 @@ Source: Catalog > items_batch (limits, "semantics that bite": partial success, n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,11 +19,13 @@ from gateway.catalog.models import VOLATILE, Channel
 from gateway.catalog.store import ItemRow
 from gateway.commands import store as dispatches
 from gateway.commands.courier import Sent, Tally
-from gateway.commands.models import Priority, error_document
+from gateway.commands.models import DispatchState, error_document
 from gateway.commands.store import DispatchRow
+from gateway.graph.budget import Bucket, Priority
 from gateway.graph.client import GraphSession
 from gateway.graph.errors import GraphError, GraphRejected, GraphTooMuchData
 from gateway.kit.clock import Clock
+from gateway.shops.store import ShopRow
 
 KIND = "catalog.items_batch"
 BULK_TIMEOUT_S = 90.0
@@ -53,6 +56,10 @@ class ItemBatchCourier:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+
+    def buckets(self, dispatch: DispatchRow) -> list[Bucket]:
+        kind = "catalog_management" if dispatch.handle else "catalog_batch"
+        return [Bucket(dispatch.details["catalog"], kind)]
 
     def load(self, session: Session, dispatch: DispatchRow) -> Parcel | None:
         channel = Channel(dispatch.details["channel"])
@@ -174,3 +181,19 @@ def rejection(messages: list[str]) -> dict[str, Any]:
     text = " ".join(dict.fromkeys(message for message in messages if message)) or "Meta gave no reason."
     fix = next((fix for title, fix in _FIXES if title in text.lower()), _FIX)
     return {"code": "META_REJECTED_ITEM", "message": text, "retryable": False, "fix": fix, "upstream": None}
+
+
+def batches_since(session: Session, catalog_id: str, since: datetime) -> int:
+    """Batch calls for this catalog since then, sent or about to be, of whichever shop that sells from it."""
+    shops = sa.select(col(ShopRow.id)).where(col(ShopRow.catalog_id) == catalog_id)
+    return int(
+        session.execute(
+            sa.select(sa.func.count())
+            .select_from(DispatchRow)
+            .where(
+                col(DispatchRow.shop_id).in_(shops),
+                col(DispatchRow.kind) == KIND,
+                sa.or_(col(DispatchRow.sent_at) > since, col(DispatchRow.state) == DispatchState.WAITING.value),
+            )
+        ).scalar_one()
+    )

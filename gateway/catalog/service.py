@@ -7,21 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import Session
 
 from gateway.access.models import Caller, Scope
 from gateway.catalog import store
-from gateway.catalog.batches import KIND, ItemBatchCourier
+from gateway.catalog.batches import KIND, ItemBatchCourier, batches_since
 from gateway.catalog.errors import ItemRefused, NoCatalog
 from gateway.catalog.models import Channel, FieldProblem
 from gateway.catalog.writing import ItemWrite, Mode, Written, delete_items, write_items
 from gateway.commands import store as commands
-from gateway.commands.models import Priority
 from gateway.commands.service import CommandService
 from gateway.db import Database
 from gateway.errors import InvalidInput
+from gateway.graph.budget import Priority
+from gateway.graph.errors import GraphThrottled
 from gateway.kit.clock import Clock
 from gateway.kit.digest import digest_of
 from gateway.kit.ids import new_id
@@ -31,7 +33,8 @@ from gateway.sync.models import Lane, Trigger
 from gateway.sync.service import SyncService
 
 ITEMS_PER_MUTATION = 1000
-DISPATCHES_PER_RUN = 200
+VOLATILE_SHARE = 0.2
+HOURLY_LOOK_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class CatalogService:
         sync: SyncService,
         *,
         batch_items: int,
+        batches_per_hour: int,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -62,6 +66,7 @@ class CatalogService:
         self._commands = commands
         self._sync = sync
         self._batch_items = batch_items
+        self._batches_per_hour = batches_per_hour
         commands.register(ItemBatchCourier(clock))
         sync.register(Lane.VOLATILE, self.send_volatile)
         sync.register(Lane.DELTA, self.send_delta)
@@ -176,7 +181,8 @@ class CatalogService:
             return {"items": 0}
         items = 0
         dispatched: list[str] = []
-        while len(dispatched) < DISPATCHES_PER_RUN:
+        allowed = await self._allowance(shop, priority)
+        while len(dispatched) < allowed:
             claimed = await self._db.write(self._claim, shop, run_id, channel, priority)
             if claimed is None:
                 break
@@ -184,7 +190,20 @@ class CatalogService:
             items += size
             dispatched.append(dispatch_id)
         await self._commands.ring(dispatched)
+        if allowed <= 0 and (await self._db.read(store.count_due, [shop.catalog_id])).get(shop.catalog_id):
+            raise GraphThrottled(
+                f"{self._batches_per_hour} batch calls an hour are allowed for a catalog, and they are used up",
+                bucket="catalog_batch",
+                retry_after_s=HOURLY_LOOK_S,
+            )
         return {"items": items, "batches": len(dispatched)}
+
+    async def _allowance(self, shop: Shop, priority: Priority) -> int:
+        """Batch calls that this lane may still make in this hour; prices and stock find a fifth left for them."""
+        since = self._clock.now() - timedelta(hours=1)
+        used = await self._db.read(batches_since, _catalog(shop), since)
+        share = 1.0 if priority is Priority.VOLATILE else 1 - VOLATILE_SHARE
+        return int(self._batches_per_hour * share) - used
 
     def _claim(
         self, session: Session, shop: Shop, run_id: str, channel: Channel, priority: Priority

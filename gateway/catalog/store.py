@@ -190,6 +190,17 @@ def claim_items(session: Session, catalog_id: str, channel: str, dispatch_id: st
     return len(ids)
 
 
+def count_due(session: Session, catalog_ids: Collection[str]) -> dict[str, int]:
+    """Per catalog, the items that wait to be sent."""
+    due = sa.or_(col(ItemRow.volatile_due).is_not(None), col(ItemRow.stable_due).is_not(None))
+    rows = session.execute(
+        sa.select(col(ItemRow.catalog_id), sa.func.count())
+        .where(col(ItemRow.catalog_id).in_(catalog_ids), due)
+        .group_by(col(ItemRow.catalog_id))
+    ).all()
+    return {row[0]: row[1] for row in rows}
+
+
 def items_of(session: Session, dispatch_id: str) -> Sequence[ItemRow]:
     return session.exec(
         select(ItemRow).where(ItemRow.dispatch_id == dispatch_id).order_by(col(ItemRow.retailer_id))

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from gateway.commands.store import DispatchRow
+from gateway.graph.budget import Bucket
 from gateway.graph.client import GraphSession
 from gateway.graph.errors import GraphError
 
@@ -43,6 +44,10 @@ class Courier(Protocol):
     #: The edge takes Meta's idempotency key: after a lost answer the same call is made again under the same key.
     #: Without one, a lost answer holds the dispatch until Meta must be done, and then ``lost`` books it.
     keyed: bool
+
+    def buckets(self, dispatch: DispatchRow) -> list[Bucket]:
+        """The quotas that its next call counts against."""
+        ...
 
     def load(self, session: Session, dispatch: DispatchRow) -> Any | None:
         """What is to be sent, as it stands now; ``None`` when nothing is left to send."""

@@ -45,15 +45,6 @@ class DispatchState(StrEnum):
 OPEN = (DispatchState.WAITING, DispatchState.SENDING, DispatchState.HELD, DispatchState.AWAITING)
 
 
-class Priority(StrEnum):
-    """Who goes first when Meta's quota is short; the order of the members is the order of service."""
-
-    INTERACTIVE = "INTERACTIVE"
-    ACKNOWLEDGE = "ACKNOWLEDGE"
-    VOLATILE = "VOLATILE"
-    DELTA = "DELTA"
-
-
 @dataclass(frozen=True, slots=True)
 class Command:
     """An intent and what came of it."""

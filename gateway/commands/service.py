@@ -28,6 +28,7 @@ from gateway.commands.courier import Courier, Sent, Tally
 from gateway.commands.models import Command, DispatchState, error_document
 from gateway.commands.store import DispatchRow
 from gateway.db import Database
+from gateway.graph.budget import Budget, Priority
 from gateway.graph.client import GraphSession
 from gateway.graph.errors import (
     GraphError,
@@ -82,6 +83,7 @@ class CommandService:
         graph_of: Callable[[str], Awaitable[GraphSession]],
         pace: Pace,
         *,
+        budget: Budget,
         ring: Callable[[str], Awaitable[None]],
         checkpoint: Callable[[str], None] = no_checkpoint,
     ) -> None:
@@ -91,6 +93,7 @@ class CommandService:
         self._clock = clock
         self._graph_of = graph_of
         self._pace = pace
+        self._budget = budget
         self._ring = ring
         self._checkpoint = checkpoint
         self._couriers: dict[str, Courier] = {}
@@ -174,6 +177,7 @@ class CommandService:
             with metered() as meter:
                 outcome: Sent | dict[str, Any] | GraphError | None
                 try:
+                    await self._budget.require(Priority(dispatch.priority), courier.buckets(dispatch))
                     graph = await self._graph_of(dispatch.shop_id)
                     self._checkpoint("before call")
                     if dispatch.state == DispatchState.SENDING:

@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, Index, Session, SQLModel, UniqueConstraint, col, select
 
-from gateway.commands.models import OPEN, Command, CommandState, DispatchState, IdempotencyConflict, Priority
+from gateway.commands.models import OPEN, Command, CommandState, DispatchState, IdempotencyConflict
 from gateway.db import UtcDateTime
 from gateway.errors import InvalidInput
+from gateway.graph.budget import Priority
 from gateway.kit.ids import new_id
 
 
@@ -265,8 +266,12 @@ def release(dispatch: DispatchRow) -> None:
 
 
 def due_dispatches(session: Session, now: datetime, limit: int) -> Sequence[str]:
-    """Ids of dispatches that somebody should carry on, most urgent first."""
+    """Ids of dispatches that somebody should carry on: most urgent first, and shop by shop within one urgency, so that
+    the many of one shop do not keep the few of another waiting."""
     rank = sa.case({priority.value: n for n, priority in enumerate(Priority)}, value=DispatchRow.priority)
+    turn = sa.func.row_number().over(
+        partition_by=(col(DispatchRow.priority), col(DispatchRow.shop_id)), order_by=col(DispatchRow.due_at)
+    )
     return session.exec(
         select(DispatchRow.id)
         .where(
@@ -274,7 +279,7 @@ def due_dispatches(session: Session, now: datetime, limit: int) -> Sequence[str]
             DispatchRow.due_at <= now,
             sa.or_(col(DispatchRow.lease_until).is_(None), col(DispatchRow.lease_until) < now),
         )
-        .order_by(rank, col(DispatchRow.due_at))
+        .order_by(rank, turn, col(DispatchRow.due_at))
         .limit(limit)
     ).all()
 

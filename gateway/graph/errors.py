@@ -16,6 +16,7 @@ import orjson
 
 from gateway.graph.table import RULES, Rule, find_rule
 from gateway.graph.tree import (
+    CircuitOpen,
     GraphError,
     GraphNotFound,
     GraphPagingStuck,
@@ -32,6 +33,7 @@ from gateway.graph.usage import retry_after_s, throttle_wait_s
 
 __all__ = [
     "RULES",
+    "CircuitOpen",
     "GraphError",
     "GraphNotFound",
     "GraphPagingStuck",

@@ -18,7 +18,9 @@ import httpx
 import structlog
 
 from gateway.graph import meter
+from gateway.graph.breaker import Breaker
 from gateway.graph.errors import GraphError, GraphUnclear, GraphUnreachable
+from gateway.graph.meter import without_ids
 from gateway.graph.retry import RetryBudget, delay_before_retry, may_send_again
 from gateway.graph.settings import GraphSettings
 from gateway.graph.transport import Transport, nothing_was_sent
@@ -77,14 +79,26 @@ class Sender:
             minimum=settings.retry_budget_min,
             window_s=settings.retry_budget_window_s,
         )
+        self._breaker = Breaker(clock)
         self._versions_noted: set[str] = set()
 
     async def perform(self, call: Call) -> Any:
         """The answer to *call*, after as many attempts as are allowed and could do no harm.
 
         Raises:
-            GraphError: of the last attempt.
+            GraphError: of the last attempt; ``CircuitOpen`` when none was made.
         """
+        circuit = (call.token, call.method, without_ids(call.path))
+        self._breaker.check(circuit)
+        try:
+            answer = await self._persevere(call)
+        except GraphError as error:
+            self._breaker.note(circuit, error)
+            raise
+        self._breaker.note(circuit, None)
+        return answer
+
+    async def _persevere(self, call: Call) -> Any:
         self._budget.count_call()
         for attempt in itertools.count(1):
             try:

@@ -10,6 +10,7 @@
     ├── GraphTooMuchData    asked for too much at once: halve the page or the fields
     ├── GraphTransient      Meta is unwell
     ├── GraphUnreachable    no connection: nothing was sent
+    │   └── CircuitOpen         not tried, since calls like it were not answered
     └── GraphUnclear        sent, but no readable answer: what a write did is unknown
 
 Which of them an answer becomes is looked up in `table.py`, by `errors.py`.  Texts are scrubbed of tokens, because
@@ -135,6 +136,13 @@ class GraphUnreachable(GraphError):
     code = "META_UNREACHABLE"
     retryable = True
     default_fix = "Check the network and name resolution between the gateway and Meta."
+
+
+class CircuitOpen(GraphUnreachable):
+    """Nothing was sent: calls like this one were not answered, and Meta is left alone for a moment."""
+
+    code = "CIRCUIT_OPEN"
+    default_fix = "Nothing: it is tried again by itself. What is mirrored can be read meanwhile."
 
 
 class GraphUnclear(GraphError):

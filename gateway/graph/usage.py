@@ -98,6 +98,7 @@ class UsageBook:
     def __init__(self, *, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._seen: dict[tuple[str, str], Seen] = {}
+        self._fresh: set[tuple[str, str]] = set()
 
     def record(self, usages: Iterable[Usage], at: datetime) -> None:
         """Remember *usages*; of two for one object and type in one answer the higher one counts."""
@@ -109,12 +110,18 @@ class UsageBook:
         for key, usage in highest.items():
             self._seen.pop(key, None)  # so that the dict stays in the order of last sight
             self._seen[key] = Seen(usage, at)
+            self._fresh.add(key)
         while len(self._seen) > self._capacity:
             del self._seen[next(iter(self._seen))]
 
     def newest(self, object_id: str, kind: str) -> Seen | None:
         """What was last told about *object_id*; None: never told, which is not zero."""
         return self._seen.get((object_id, kind))
+
+    def drain(self) -> list[Seen]:
+        """What was told since the last drain."""
+        fresh, self._fresh = self._fresh, set()
+        return [self._seen[key] for key in fresh if key in self._seen]
 
     def all(self) -> list[Seen]:
         """Everything known, the longest unseen first."""

@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 
 from gateway.commands import store as commands
 from gateway.commands.courier import Sent, Tally
-from gateway.commands.models import CommandState, Priority, error_document
+from gateway.commands.models import CommandState, error_document
 from gateway.commands.store import CommandRow, DispatchRow
 from gateway.errors import GatewayError, Upstream
+from gateway.graph.budget import Bucket, Priority
 from gateway.graph.client import GraphSession
 from gateway.graph.errors import GraphError
 from gateway.kit.clock import Clock
@@ -48,6 +49,9 @@ class AcknowledgeCourier:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+
+    def buckets(self, dispatch: DispatchRow) -> list[Bucket]:
+        return [Bucket(dispatch.details["node"], "pages")]
 
     def load(self, session: Session, dispatch: DispatchRow) -> Parcel | None:
         # Always the same rows for the same dispatch: another payload under the same key would be refused.

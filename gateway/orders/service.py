@@ -16,10 +16,11 @@ from sqlmodel import Session
 from gateway.access.models import Caller, Scope
 from gateway.catalog import edges as catalog_edges
 from gateway.commands import store as commands
-from gateway.commands.models import Command, CommandFailed, CommandState, Priority, kept_error, recalled
+from gateway.commands.models import Command, CommandFailed, CommandState, kept_error, recalled
 from gateway.commands.service import CommandService
 from gateway.db import Database
 from gateway.errors import GatewayError, InvalidInput, NotFound
+from gateway.graph.budget import Bucket, Budget, Priority
 from gateway.kit.clock import Clock
 from gateway.kit.digest import digest_of
 from gateway.orders import edges, store
@@ -62,12 +63,19 @@ class OrderService:
     """The mirror of orders and the writes on them."""
 
     def __init__(
-        self, db: Database, clock: Clock, shops: ShopService, command_service: CommandService, sync: SyncService
+        self,
+        db: Database,
+        clock: Clock,
+        shops: ShopService,
+        command_service: CommandService,
+        sync: SyncService,
+        budget: Budget,
     ) -> None:
         self._db = db
         self._clock = clock
         self._shops = shops
         self._commands = command_service
+        self._budget = budget
         command_service.register(AcknowledgeCourier(clock))
         sync.register(Lane.ORDERS, self.take_in)
 
@@ -78,6 +86,7 @@ class OrderService:
         shop = await self._shops.get(Caller.system(), shop_id)
         cursor = await self._db.read(sync_store.get_cursor, shop_id, CURSOR)
         since = None if cursor is None else cursor - OVERLAP
+        await self._budget.require(Priority.ORDERS, [Bucket(shop.page_id or shop.meta_id, "pages")])
         graph = await self._shops.graph_of(shop_id)
         counts: dict[str, int] = {"orders": 0, "created": 0, "updated": 0}
         newest = cursor

@@ -50,6 +50,7 @@ expose(
     "Why a lane is behind.",
     TOKEN="The shop's token is dead or lacks a permission; link the shop again.",
     THROTTLED="Meta's quota is used up for the moment.",
+    BREAKER="Meta did not answer several calls in a row and is left alone for a moment.",
     META="Meta cannot be reached, or has a fault of its own.",
     VALIDATION="Meta refuses what is sent.",
     QUEUE="No worker takes up the work.",
