@@ -27,9 +27,10 @@ from gateway.jobs import JobQueue, SilentQueue
 from gateway.kit.ids import BadNodeId
 from gateway.kit.log import configure_logging
 from gateway.kit.vault import VaultError
-from gateway.printing import print_tour, print_welcome
+from gateway.printing import describe_outcome, print_outcome, print_tour, print_welcome
 from gateway.services import Services
 from gateway.settings import Settings
+from gateway.simulate import Plan, Simulation
 from gateway.tour import Tour
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A GraphQL gateway over Meta's commerce operations.")
@@ -225,6 +226,26 @@ def sandbox(
             await stop.wait()
 
     asyncio.run(run())
+
+
+@app.command()
+def simulate(
+    hours: Annotated[float, typer.Option(help="Virtual hours.")] = 24,
+    shop_count: Annotated[int, typer.Option("--shops", help="Shops; every other one has onsite checkout.")] = 20,
+    items: Annotated[int, typer.Option(help="Items per shop.")] = 5000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 7,
+    json: AsJson = False,
+) -> None:
+    """Days of all lanes in minutes, with a storm of throttling; exits with 1 when any work was lost."""
+    plan = Plan(hours, shop_count, items, seed)
+    configure_logging(json=False, level=logging.ERROR)
+    with err.status("starting") as status:
+        outcome = asyncio.run(Simulation(plan, lambda text: status.update(text)).run())
+    if json:
+        print_json(describe_outcome(outcome))
+    else:
+        print_outcome(out, outcome)
+    raise typer.Exit(1 if outcome.lost else 0)
 
 
 @app.command()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from gateway.dev import Dev
 from gateway.kit.ids import node_id
+from gateway.simulate import Outcome
+from gateway.sync.models import PACES
 from gateway.tour import Tour
 
 
@@ -60,3 +64,44 @@ def print_tour(out: Console, tour: Tour) -> None:
         mark = "[green]ok[/]" if step.ok else "[red]failed[/]"
         steps.add_row(step.name, escape(step.result), f"{step.seconds:.1f}", mark)
     out.print(steps)
+
+
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    """A simulation's outcome for programs."""
+    return {
+        "graphCalls": outcome.graph_calls,
+        "calls": dict(outcome.calls.most_common()),
+        "runs": dict(outcome.runs),
+        "worstLagSeconds": {lane.value: lag for lane, lag in outcome.worst_lag_s.items()},
+        "breaches": dict(outcome.breaches),
+        "fullestBuckets": outcome.fullest,
+        "changes": outcome.changes,
+        "orders": outcome.orders,
+        "lost": outcome.lost,
+    }
+
+
+def print_outcome(out: Console, outcome: Outcome) -> None:
+    """A simulation's outcome for people."""
+    calls = Table(title=f"Graph calls: {outcome.graph_calls}", title_justify="left")
+    calls.add_column("edge")
+    calls.add_column("HTTP requests", justify="right")
+    for edge, number in outcome.calls.most_common():
+        calls.add_row(edge, f"{number:,}")
+    out.print(calls)
+    lanes = Table(title="Lanes", title_justify="left")
+    for column in ("lane", "runs", "worst lag", "target", "looks beyond target"):
+        lanes.add_column(column, justify="left" if column == "lane" else "right")
+    for lane, lag in sorted(outcome.worst_lag_s.items()):
+        runs, breaches = outcome.runs[lane.value], outcome.breaches[lane.value]
+        lanes.add_row(lane.value, f"{runs:,}", f"{lag} s", f"{PACES[lane].target_s} s", str(breaches))
+    out.print(lanes)
+    fullest = ", ".join(f"{kind} {percent:.0f} %" for kind, percent in sorted(outcome.fullest.items())) or "none known"
+    out.print(f"fullest buckets: {fullest}")
+    out.print(f"{outcome.changes:,} items changed, {outcome.orders:,} orders placed")
+    if outcome.lost:
+        out.print(f"[red]lost work: {len(outcome.lost)}[/]")
+        for line in outcome.lost[:20]:
+            out.print(f"  {escape(line)}")
+    else:
+        out.print("[green]lost work: none[/]")

@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import httpx
+
 from gateway.access.service import AccessService
 from gateway.catalog.freshness import FreshnessService
 from gateway.catalog.importing import ImportService
@@ -56,8 +58,9 @@ class Services:
         clock: Clock | None = None,
         random: Callable[[], float] = random.random,
         checkpoint: Callable[[str], None] = no_checkpoint,
+        http: httpx.AsyncClient | None = None,
     ) -> Services:
-        """Put the services together.
+        """Put the services together; *http* takes the place of the Graph client's own connections.
 
         Raises:
             VaultError: GATEWAY_ENCRYPTION_KEYS is missing or wrong.
@@ -65,7 +68,7 @@ class Services:
         clock = clock or SystemClock()
         vault = Vault(settings.encryption_keys.get_secret_value())
         db = Database(settings.database_url.get_secret_value())
-        graph = Graph(settings.graph(), clock=clock)
+        graph = Graph(settings.graph(), clock=clock, http=http)
 
         async def ring_lane(shop_id: str, lane: Lane) -> None:
             await jobs.ring([Job(RUN_LANE, (shop_id, lane.value))])

@@ -46,7 +46,7 @@ FLOORS: list[tuple[int, tuple[str, ...]]] = [
     (10, ("gateway.schema", "workers", "gateway.graphiql")),
     (11, ("gateway.api.http",)),
     (12, ("gateway.app", "gateway.serving")),
-    (13, ("gateway.dev", "gateway.tour", "gateway.doctor", "gateway.importer", "gateway.printing")),
+    (13, ("gateway.dev", "gateway.tour", "gateway.doctor", "gateway.importer", "gateway.printing", "gateway.simulate")),
     (14, ("gateway.console", "gateway.admin")),
     (15, ("gateway.cli", "gateway.__main__")),
 ]
@@ -116,7 +116,7 @@ def test_the_sandbox_is_alone(module: str) -> None:
 def test_only_the_command_line_and_dev_start_a_sandbox() -> None:
     users = {name for name in OURS if any(i.startswith("gateway.sandbox") for i in imports(ALL[name]))}
 
-    assert users <= {"gateway.cli", "gateway.dev"}
+    assert users <= {"gateway.cli", "gateway.dev", "gateway.simulate"}
 
 
 def test_workers_know_no_resolvers() -> None:

@@ -160,7 +160,7 @@ def test_the_schema_is_exported_and_checked(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "dev", "serve", "worker", "sandbox", "migrate", "doctor", "keys create", "shops link", "catalog import",
+    ["", "dev", "serve", "worker", "sandbox", "simulate", "migrate", "doctor", "keys create", "shops link", "catalog import",
      "schema export"],
 )  # fmt: skip
 def test_every_command_explains_itself(run: Run, command: str) -> None:
@@ -203,3 +203,15 @@ def _patiently(http: httpx.Client, path: str) -> httpx.Response:
         except httpx.TransportError:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.1)
+
+
+def test_a_simulated_night_with_a_storm_loses_no_work(run: Run) -> None:
+    outcome = read(run("simulate", "--hours", "3", "--shops", "2", "--items", "60", "--seed", "7", "--json"))
+
+    assert outcome["lost"] == []
+    assert outcome["changes"] > 100
+    assert outcome["orders"] > 0
+    assert set(outcome["runs"]) == {"VOLATILE", "DELTA", "ORDERS"}
+    # The storm is felt, and it is over in the end.
+    assert outcome["fullestBuckets"]["catalog_batch"] == 100
+    assert outcome["worstLagSeconds"]["VOLATILE"] > 300
