@@ -22,6 +22,7 @@ from gateway.services import Services
 from gateway.settings import Settings
 from gateway.shops.models import Shop
 from gateway.sync.models import Lane, SyncRun
+from tests.support.secrets import HANDED_OUT
 from tests.support.world import World
 
 ENCRYPTION_KEY = Vault.new_key()
@@ -133,6 +134,7 @@ class Gateway:
     async def new_key(self, scopes: Iterable[Scope] = ALL_SCOPES, shops: Iterable[Shop] | None = None) -> str:
         granted = None if shops is None else [shop.id for shop in shops]
         _, secret = await self.services.access.create_key(Caller.system(), "test", set(scopes), granted)
+        HANDED_OUT.add(secret)
         return secret
 
     async def link(self) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.secrets import HANDED_OUT
+
 
 class World:
     """One business at Meta, of one test's own."""
@@ -23,7 +25,10 @@ class World:
         body = {"clock": {"kind": "frozen", "start": "2026-03-02T09:00:00+00:00"}, "batchSeconds": 120, **settings}
         answer = httpx.post(f"{url}/_sandbox/worlds", json=body, trust_env=False, timeout=30)
         assert answer.status_code == 201, answer.text
-        return cls(url, answer.json())
+        world = cls(url, answer.json())
+        HANDED_OUT.update([world.facts["accessToken"], world.facts["appSecret"]])
+        HANDED_OUT.update(shop["accessToken"] for shop in world.shops)
+        return world
 
     @property
     def shops(self) -> list[dict[str, Any]]:
