@@ -20,6 +20,7 @@ from gateway.catalog.feeds import FeedOptions
 from gateway.dev import SAMPLE_CURRENCY, SAMPLE_LINKS, sample_file
 from gateway.graph.fields import Field, parse_fields
 from gateway.orders import edges as order_edges
+from gateway.sandbox.listing import routes
 from gateway.shops import edges as shop_edges
 from gateway.sync.models import Lane
 from tests.support.gateway import ACKNOWLEDGE, ORDERS, PRICES, UPSERT, Gateway, product
@@ -128,6 +129,16 @@ async def test_every_call_is_in_metas_specs(gateway: Gateway, spec: dict[str, An
     assert edges_used == {
         "GET check_batch_request_status", "GET commerce_orders", "POST acknowledge_orders", "POST items_batch",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_every_call_is_on_the_list_of_what_the_sandbox_simulates(gateway: Gateway) -> None:
+    listed = {(route.method, route.edge) for route in routes() if route.owner}
+
+    for call in await exercise(gateway):
+        parts = [part for part in call["path"].split("/") if part]
+        if parts:
+            assert (call["method"], parts[1] if len(parts) == 2 else "") in listed
 
 
 @pytest.mark.parametrize(
