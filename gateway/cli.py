@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.admin import catalog, keys, shops
-from gateway.console import AsJson, err, out, print_json
+from gateway.console import AsJson, err, out, print_json, print_rows
 from gateway.dev import DevOptions, develop, fetch_page_assets, import_sample
 from gateway.doctor import Check, examine
 from gateway.embedded import embedded_redis
@@ -28,6 +28,7 @@ from gateway.kit.ids import BadNodeId
 from gateway.kit.log import configure_logging
 from gateway.kit.vault import VaultError
 from gateway.printing import describe_outcome, print_outcome, print_tour, print_welcome
+from gateway.sandbox.listing import routes as listed_routes
 from gateway.services import Services
 from gateway.settings import Settings
 from gateway.simulate import Plan, Simulation
@@ -202,9 +203,15 @@ def worker() -> None:
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9000,
+    routes: Annotated[bool, typer.Option("--routes", help="List what is simulated, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
     """A Graph API of our own, to build and test against; prints the tokens of a first world."""
+    if routes:
+        print_rows(
+            [{"method": r.method, "path": r.path, "withdrawn from spec": r.withdrawn} for r in listed_routes()], json
+        )
+        return
     import httpx
 
     from gateway.sandbox import SandboxSettings

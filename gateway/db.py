@@ -28,6 +28,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlmodel import Session
 
+from gateway.errors import InvalidInput
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -102,6 +104,8 @@ class Database:
         with self._session(writes=True) as session:
             try:
                 return work(session, *args, **kwargs)
+            except sa.exc.DataError as exc:
+                raise _unkeepable(exc) from exc
             finally:
                 session.rollback()
 
@@ -113,6 +117,8 @@ class Database:
         """``write`` for callers that are already in a thread."""
         try:
             return self._committed(work, *args, **kwargs)
+        except sa.exc.DataError as exc:
+            raise _unkeepable(exc) from exc
         except sa.exc.IntegrityError:
             # A twin wrote the same unique row a moment before us; looking again finds it.
             return self._committed(work, *args, **kwargs)
@@ -125,8 +131,11 @@ class Database:
 
     def read_now(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``read`` for callers that are already in a thread."""
-        with self._session(writes=False) as session:
-            return work(session, *args, **kwargs)
+        try:
+            with self._session(writes=False) as session:
+                return work(session, *args, **kwargs)
+        except sa.exc.DataError as exc:
+            raise _unkeepable(exc) from exc
 
     @contextmanager
     def _session(self, *, writes: bool) -> Iterator[Session]:
@@ -165,6 +174,14 @@ class Database:
         config.set_main_option("script_location", str(_MIGRATIONS))
         config.attributes["engine"] = self.engine
         return config
+
+
+def _unkeepable(error: sa.exc.DataError) -> InvalidInput:
+    """PostgreSQL keeps no NUL character in a text, and no number beyond its column."""
+    return InvalidInput(
+        "the input holds a value that cannot be kept, such as a NUL character in a text",
+        fix="Remove characters that cannot be printed.",
+    )
 
 
 def _tune_sqlite(engine: sa.Engine) -> None:

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     command_wait_s: float = Field(8.0, description="how long a mutation waits for Meta's answer before it returns SENT")
     lease_s: float = Field(30.0, description="a dispatch whose holder is silent this long is taken over")
     tick_s: float = Field(1.0, description="how often each worker looks for due work")
-    batch_poll_s: float = Field(20.0, description="pause between two looks at a batch handle")
+    batch_poll_s: float = Field(30.0, description="pause between two looks at a batch handle")
     batch_hold_s: float = Field(
         600.0, description="Meta's longest batch time: so long items wait when the answer to a batch was lost"
     )

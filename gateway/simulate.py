@@ -293,7 +293,7 @@ class Simulation:
                 await self._compare_orders(shop)
 
     async def _compare_catalog(self, shop: Shop) -> None:
-        found = await self._control("GET", f"items?catalog={shop.catalog_id}")
+        found = await self._control("GET", f"items?catalog={shop.catalog_id}&limit={self._plan.items}")
         at_meta = {row["id"]: row for row in found["items"]}
 
         def load(session: Session) -> list[Any]:

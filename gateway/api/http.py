@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from cross_web import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,6 +63,16 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def render_graphql_ide(self, request: Request | WebSocket) -> Response:
         return HTMLResponse(graphiql_page(self._services.settings.data_dir))
+
+    def parse_json(self, data: str | bytes) -> Any:
+        """What a client sent, as JSON that we can work with; everything else is a bad request."""
+        try:
+            value = orjson.loads(data)
+        except ValueError as exc:
+            raise HTTPException(400, "The body is no JSON in UTF-8") from exc
+        if not isinstance(value, dict | list):
+            raise HTTPException(400, "The body is no JSON object")
+        return value
 
     def encode_json(self, data: object) -> bytes:
         return orjson.dumps(data)

@@ -72,7 +72,9 @@ def write_items(
     """Apply *writes*; ``update`` refuses items that do not exist.  Refusals are returned, the rest is written."""
     lock_catalog(session, catalog_id)
     writes = _identified(session, catalog_id, writes)
-    found = store.load_items(session, catalog_id, {write.retailer_id for write in writes})
+    # An id that is none is refused below; a database might stumble over it.
+    ids = {write.retailer_id for write in writes if check_retailer_id(write.retailer_id) is None}
+    found = store.load_items(session, catalog_id, ids)
     written = Written()
     changes: list[tuple[ItemRow | None, ItemWrite, Document]] = []
     seen: dict[str, ItemWrite] = {}

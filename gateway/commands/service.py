@@ -48,6 +48,8 @@ log = structlog.get_logger("gateway.commands")
 KEY_LIFETIME = timedelta(hours=24)
 HANDLE_LIFETIME = timedelta(hours=24)
 UNCLEAR_PAUSES_S = (2, 10, 60, 300)
+# Meta usually takes two minutes for a batch: the first look at its handle waits for three pauses.
+FIRST_LOOK = 3
 _LOOK_AGAIN_S = 0.1
 
 
@@ -251,7 +253,7 @@ class CommandService:
                 dispatch.answer = outcome.answer
                 dispatch.error = None
                 dispatch.state = DispatchState.AWAITING
-                dispatch.due_at = now + timedelta(seconds=self._pace.poll_s)
+                dispatch.due_at = now + timedelta(seconds=self._pace.poll_s * FIRST_LOOK)
                 courier.receipt(session, dispatch)
                 store.release(dispatch)
             case Sent():
