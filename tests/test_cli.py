@@ -160,8 +160,10 @@ def test_the_schema_is_exported_and_checked(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "dev", "serve", "worker", "sandbox", "simulate", "migrate", "doctor", "keys create", "shops link", "catalog import",
-     "schema export"],
+    [
+        "", "dev", "serve", "worker", "sandbox", "simulate", "migrate", "doctor", "keys create", "shops link",
+        "catalog import", "schema export",
+    ],
 )  # fmt: skip
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     done = run(*command.split(), "--help")
