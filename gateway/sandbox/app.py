@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from gateway.sandbox import batch
+from gateway.sandbox import batch, dialog
 from gateway.sandbox.commerce import build_schema
 from gateway.sandbox.control import control_routes
 from gateway.sandbox.dispatch import Office, Sleep, perform
@@ -102,10 +102,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         yield {}
+        await office.courier.close()
         worlds.close()
 
     routes = [
         Mount("/_sandbox", routes=control_routes(office)),
+        *dialog.routes(office),
         Route("/{path:path}", GraphEndpoint(office)),
     ]
     return SandboxApp(routes=routes, lifespan=lifespan)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from gateway.sandbox import params
 from gateway.sandbox.dispatch import Office, inner_json, perform
 from gateway.sandbox.errors import BATCH, GraphError, invalid
-from gateway.sandbox.messages import Asked, Reply, etag_of, split_version
+from gateway.sandbox.messages import Asked, Reply, etag_of, said_version, split_version
 from gateway.sandbox.tokens import Token
 from gateway.sandbox.world import World
 
@@ -150,6 +150,8 @@ def _asked(outer: Asked, operation: Operation, done: Mapping[str, Reply]) -> Ask
         files=operation.files,
         body_size=len(operation.body),
         if_none_match=operation.etag,
+        said=said_version(unquote(path)) or outer.said,
+        world=outer.world,
     )
 
 

@@ -11,6 +11,8 @@ import random
 import sqlite3
 from base64 import urlsafe_b64encode
 from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.sandbox import item_rules, item_store
@@ -23,6 +25,13 @@ METHODS = ("CREATE", "UPDATE", "DELETE")
 SAMPLE = 10
 """Errors and warnings named in a status answer; the totals tell the rest."""
 _DISPATCHED, _STARTED = 0.1, 0.25
+_DUE = "SELECT * FROM batches WHERE done = 0 AND finishes <= ? ORDER BY finishes, seq LIMIT 1"
+
+ITEMS, LOCALIZED = "items", "localized"
+Runner = Callable[[World, sqlite3.Row], dict[str, Any] | None]
+RUNNERS: dict[str, Runner] = {}
+"""How each kind of work is carried out when its time has come: the result to keep, or None when the runner has set
+the row to a later moment (a schedule does)."""
 
 
 def post(call: Call, catalog: str, records: list[dict[str, Any]], *, upsert: bool) -> dict[str, Any]:
@@ -30,7 +39,7 @@ def post(call: Call, catalog: str, records: list[dict[str, Any]], *, upsert: boo
     remarks: list[dict[str, Any]] = []
     work: list[list[Any]] = []
     for line, record in enumerate(records, start=1):
-        errors, warnings, retailer_id = _first_look(record)
+        errors, warnings, retailer_id = first_look(record)
         if errors or warnings:
             remark: dict[str, Any] = {"retailer_id": retailer_id}
             if errors:
@@ -40,11 +49,11 @@ def post(call: Call, catalog: str, records: list[dict[str, Any]], *, upsert: boo
             remarks.append(remark)
         if not errors:
             work.append([line, str(record["method"]).upper(), retailer_id, record["data"]])
-    handles = [_keep(call, catalog, work, upsert)] if work else []
+    handles = [take(call, catalog, work, upsert=upsert)] if work else []
     return {"handles": handles, "validation_status": remarks}
 
 
-def _first_look(record: dict[str, Any]) -> tuple[list[str], list[str], str]:
+def first_look(record: dict[str, Any]) -> tuple[list[str], list[str], str]:
     data = record.get("data")
     if not isinstance(data, dict):
         return ["A required field is missing: A request needs data."], [], ""
@@ -60,91 +69,151 @@ def _first_look(record: dict[str, Any]) -> tuple[list[str], list[str], str]:
     return errors, item_rules.unrecognised(shown, data), shown
 
 
-def _keep(call: Call, catalog: str, work: list[list[Any]], upsert: bool) -> str:
-    world = call.world
+def take(call: Call, catalog: str, work: list[list[Any]], *, upsert: bool, kind: str = ITEMS) -> str:
+    """Put records of the form `[line, method, retailer id, data]` in the queue; the handle asks for them later."""
+    ids = [record[2] for record in work]
+    finishes = call.now + call.world.config.batch_seconds
+    return enqueue(call.world, catalog, work, ids, (call.now, finishes), kind=kind, upsert=upsert, script=call.script)
+
+
+def enqueue(
+    world: World,
+    catalog: str,
+    work: Any,
+    retailer_ids: list[str],
+    times: tuple[float, float],
+    *,
+    kind: str = ITEMS,
+    handle: str | None = None,
+    upsert: bool = True,
+    script: dict[str, Any] | None = None,
+) -> str:
+    """Work for later: *times* are its start and its end.  Batches and feed runs share one queue, so that the sandbox
+    can tell which of them held the same items at the same time."""
     row = one(world.db, "SELECT COALESCE(MAX(seq), 0) + 1 AS seq FROM batches")
     assert row is not None
-    digest = hashlib.sha512(f"{world.number} {world.config.seed} {row['seq']}".encode()).digest()
-    handle = "Ac" + urlsafe_b64encode(digest).decode().rstrip("=")
-    times = Counter(record[2] for record in work)
+    if handle is None:
+        digest = hashlib.sha512(f"{world.number} {world.config.seed} {row['seq']}".encode()).digest()
+        handle = "Ac" + urlsafe_b64encode(digest).decode().rstrip("=")
+    times_named = Counter(retailer_ids)
     unfinished: set[str] = set()
-    sql = "SELECT retailer_ids FROM batches WHERE catalog = ? AND done = 0"
-    for other in world.db.execute(sql, (catalog,)):
-        unfinished.update(json.loads(other["retailer_ids"]))
+    if retailer_ids:
+        sql = "SELECT retailer_ids FROM batches WHERE catalog = ? AND done = 0"
+        for other in world.db.execute(sql, (catalog,)):
+            unfinished.update(json.loads(other["retailer_ids"]))
     world.db.execute(
         "INSERT INTO batches VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, '{}')",
         (
             row["seq"],
             handle,
             catalog,
-            call.now,
-            call.now + world.config.batch_seconds,
-            len(work),
+            *times,
+            len(retailer_ids),
             upsert,
             json.dumps(work),
-            json.dumps([record[2] for record in work]),
-            json.dumps(sorted(unfinished & times.keys())),
-            json.dumps(sorted(name for name, count in times.items() if count > 1)),
-            json.dumps(call.script),
+            json.dumps(retailer_ids),
+            json.dumps(sorted(unfinished & times_named.keys())),
+            json.dumps(sorted(name for name, count in times_named.items() if count > 1)),
+            json.dumps(script or {}),
         ),
     )
+    if kind != ITEMS:
+        world.db.execute("INSERT INTO catalog_work VALUES (?, ?, '{}')", (handle, kind))
     return handle
 
 
 def finish_batch(world: World, handle: str) -> None:
-    """Carry a batch out: shuffled, and of two records with one id a random one."""
-    batch = one(world.db, "SELECT * FROM batches WHERE handle = ?", handle)
-    assert batch is not None
+    """Carry out *handle* and whatever else is due, in the order of time.
+
+    Work can make new work that is due as well (a feed's schedule starts an upload), so the queue is asked again
+    after every step.
+    """
+    while (batch := one(world.db, _DUE, world.now())) is not None:
+        found = one(world.db, "SELECT kind FROM catalog_work WHERE handle = ?", batch["handle"])
+        result = RUNNERS[ITEMS if found is None else found["kind"]](world, batch)
+        if result is not None:
+            world.db.execute(
+                "UPDATE batches SET done = 1, work = '[]', result = ? WHERE handle = ?",
+                (json.dumps(result), batch["handle"]),
+            )
+
+
+def _run_items(world: World, batch: sqlite3.Row) -> dict[str, Any]:
+    return run_records(world, batch, _apply_items)
+
+
+def run_records(
+    world: World,
+    batch: sqlite3.Row,
+    apply: Callable[[World, sqlite3.Row, list[list[Any]], Remarks], None],
+) -> dict[str, Any]:
+    """Carry records out: shuffled, and of two records with one id a random one."""
     script = json.loads(batch["script"])
-    if script.get("kind") == "batch_error":
-        # An unexpected fault half way: some of the records got through.
-        result = _apply(world, batch, script, share=0.5) | {"status": "error"}
-    else:
-        result = _apply(world, batch, script, share=1.0) | {"status": "finished"}
-    world.db.execute(
-        "UPDATE batches SET done = 1, work = '[]', result = ? WHERE handle = ?", (json.dumps(result), handle)
-    )
-
-
-def _apply(world: World, batch: sqlite3.Row, script: dict[str, Any], share: float) -> dict[str, Any]:
+    failed = script.get("kind") == "batch_error"
     chance = random.Random(f"{world.config.seed} {batch['handle']}")
     work: list[list[Any]] = json.loads(batch["work"])
     chance.shuffle(work)
-    work = work[: round(len(work) * share)]
-    chosen = {record[2]: record for record in work}
+    # An unexpected fault half way: some of the records got through.
+    work = work[: round(len(work) * (0.5 if failed else 1.0))]
+    remarks = Remarks()
+    # What comes after the data makes two records of one item different ones (the language of a localized record).
+    chosen = {(record[2], *record[4:]): record for record in work}
+    apply(world, batch, remarks.without(list(chosen.values()), script), remarks)
+    return remarks.result() | {"status": "error" if failed else "finished"}
+
+
+@dataclass
+class Remarks:
+    """What is said about records while they are carried out."""
+
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    def error(self, line: int, retailer_id: str, messages: Iterable[str]) -> None:
+        self.errors += [{"line": line, "id": retailer_id, "message": message} for message in messages]
+
+    def warn(self, line: int, retailer_id: str, messages: Iterable[str]) -> None:
+        self.warnings += [{"line": line, "id": retailer_id, "message": message} for message in messages]
+
+    def without(self, records: list[list[Any]], script: dict[str, Any]) -> list[list[Any]]:
+        """The records that a fault script lets through."""
+        rejected = {str(name) for name in script.get("ids", [])} if script.get("kind") == "reject_items" else set()
+        message = script.get("message") or "Invalid value: The item was refused."
+        for record in records:
+            if record[2] in rejected:
+                self.error(record[0], record[2], [message])
+        return [record for record in records if record[2] not in rejected]
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "errors": self.errors[:SAMPLE],
+            "errors_total_count": len(self.errors),
+            "warnings": self.warnings[:SAMPLE],
+            "warnings_total_count": len(self.warnings),
+            "invalid": [error["id"] for error in self.errors],
+        }
+
+
+def _apply_items(world: World, batch: sqlite3.Row, records: list[list[Any]], remarks: Remarks) -> None:
     catalog = batch["catalog"]
-    old = item_store.by_retailer_ids(world, catalog, list(chosen))
-    rejected = {str(name) for name in script.get("ids", [])} if script.get("kind") == "reject_items" else set()
-    errors: list[dict[str, Any]] = []
-    warnings: list[dict[str, Any]] = []
+    old = item_store.by_retailer_ids(world, catalog, [record[2] for record in records])
     changes: dict[str, dict[str, Any]] = {}
     gone: list[str] = []
-    for line, method, retailer_id, data in chosen.values():
-        if retailer_id in rejected:
-            message = script.get("message") or "Invalid value: The item was refused."
-            errors.append({"line": line, "id": retailer_id, "message": message})
-        elif method == "DELETE":
+    for line, method, retailer_id, data in records:
+        if method == "DELETE":
             gone.append(retailer_id)
-        else:
-            before = old.get(retailer_id)
-            complaints, doc = _new_document(method, data, before, upsert=bool(batch["upsert"]))
-            errors += [{"line": line, "id": retailer_id, "message": message} for message in complaints]
-            if not complaints:
-                changes[retailer_id] = doc
-                remarks = item_rules.warnings_in(data, before is None)
-                warnings += [{"line": line, "id": retailer_id, "message": message} for message in remarks]
+            continue
+        before = old.get(retailer_id)
+        complaints, doc = new_document(method, data, before, upsert=bool(batch["upsert"]))
+        remarks.error(line, retailer_id, complaints)
+        if not complaints:
+            changes[retailer_id] = doc
+            remarks.warn(line, retailer_id, item_rules.warnings_in(data, before is None))
     item_store.save(world, catalog, changes, old, batch["finishes"])
     item_store.delete(world, catalog, gone)
-    return {
-        "errors": errors[:SAMPLE],
-        "errors_total_count": len(errors),
-        "warnings": warnings[:SAMPLE],
-        "warnings_total_count": len(warnings),
-        "invalid": [error["id"] for error in errors],
-    }
 
 
-def _new_document(
+def new_document(
     method: str, data: dict[str, Any], before: item_store.Item | None, *, upsert: bool
 ) -> tuple[list[str], dict[str, Any]]:
     if before is None and method == "UPDATE" and not upsert:
@@ -172,7 +241,10 @@ def state_of(batch: sqlite3.Row, now: float) -> str:
 
 
 def find(world: World, catalog: str, handle: str) -> sqlite3.Row | None:
-    return one(world.db, "SELECT * FROM batches WHERE handle = ? AND catalog = ?", handle, catalog)
+    """The batch behind a handle; runs of feeds have none that a client could ask with."""
+    kept = "SELECT handle FROM catalog_work WHERE kind <> 'localized'"
+    sql = f"SELECT * FROM batches WHERE handle = ? AND catalog = ? AND handle NOT IN ({kept})"
+    return one(world.db, sql, handle, catalog)
 
 
 def status_row(batch: sqlite3.Row, now: float, *, with_ids: bool) -> dict[str, Any]:
@@ -187,3 +259,6 @@ def status_row(batch: sqlite3.Row, now: float, *, with_ids: bool) -> dict[str, A
         "warnings": result.get("warnings", []),
         "ids_of_invalid_requests": result.get("invalid", []) if with_ids else [],
     }
+
+
+RUNNERS[ITEMS] = _run_items

@@ -10,26 +10,28 @@ import base64
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.sandbox import params, tokens
 from gateway.sandbox.calllog import Entry
 from gateway.sandbox.commerce import oauth
-from gateway.sandbox.errors import DropConnection, GraphError, bad_token, no_token, throttled
+from gateway.sandbox.courier import Courier
+from gateway.sandbox.errors import DropConnection, GraphError, NeedsOutside, bad_token, invalid, no_token, throttled
 from gateway.sandbox.faults import Fault
+from gateway.sandbox.finish import add_debug, localize, restate
 from gateway.sandbox.messages import Asked, Reply
 from gateway.sandbox.routing import answer, find_node
 from gateway.sandbox.schema import Call, Schema
 from gateway.sandbox.settle import settle
 from gateway.sandbox.tokens import Token
-from gateway.sandbox.usage import APP, BATCH, MANAGEMENT, PAGES
+from gateway.sandbox.usage import APP, BATCH, MANAGEMENT, PAGE_USER, PAGES, USER
 from gateway.sandbox.world import World
 from gateway.sandbox.worlds import Worlds
 
 Sleep = Callable[[float], Awaitable[Any]]
 Runner = Callable[[World, Token], Awaitable[Reply]]
-_THROTTLE_TYPE = {4: APP, 17: APP, 613: APP, 32: PAGES, 80001: PAGES, 80009: MANAGEMENT, 80014: BATCH}
+_THROTTLE_TYPE = {4: APP, 17: USER, 613: APP, 32: PAGE_USER, 80001: PAGES, 80009: MANAGEMENT, 80014: BATCH}
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Office:
     worlds: Worlds
     schema: Schema
     sleep: Sleep
+    courier: Courier = field(default_factory=Courier)
     requests: int = 0
     traces: int = 0
 
@@ -60,6 +63,8 @@ def locate(office: Office, asked: Asked, inherited: str | None) -> World | None:
     value = token_of(asked) or inherited
     if value is not None and value != worlds.app_token:
         return worlds.of_token(value)
+    if asked.world is not None:
+        return next((world for world in worlds.by_number.values() if world.id == asked.world), None)
     for name in ("input_token", "fb_exchange_token"):
         about = params.text(asked.params, name)
         if about is not None and (found := worlds.of_token(about)) is not None:
@@ -72,8 +77,9 @@ def locate(office: Office, asked: Asked, inherited: str | None) -> World | None:
         about = reference.split(":")[1] if reference.startswith("catalog:") else reference
         if (found := worlds.of_object(about)) is not None:
             return found
-    # The app itself belongs to every world; with one world only there is no doubt which.
-    return next(iter(worlds.by_number.values())) if len(worlds.by_number) == 1 and value else None
+    # The app itself belongs to every world; of one world, or for its bare node, there is no doubt which.
+    bare = asked.segments == (worlds.settings.app_id,) and asked.method == "GET"
+    return next(iter(worlds.by_number.values()), None) if value and (bare or len(worlds.by_number) == 1) else None
 
 
 def authenticate(office: Office, world: World, asked: Asked, inherited: str | None) -> Token:
@@ -130,7 +136,11 @@ async def perform(
     reply = None if fault is None else await _before(office, world, asked, fault, inherited)
     if reply is None:
         reply = await _run(office, world, asked, fault, inherited, runner)
+    localize(asked, reply)
+    if fault is None or "status" not in fault.options:
+        restate(world, reply)
     _note(entry, reply)
+    office.courier.wake(world)
     if fault is not None:
         await _after(office, fault, reply)
         entry.status = reply.status
@@ -149,6 +159,8 @@ def _homeless(office: Office, asked: Asked, inherited: str | None) -> Reply:
             raise bad_token("Invalid OAuth access token - Cannot parse access token")
         if asked.path == "/debug_token":
             return Reply(200, oauth.unknown_token(office.worlds.settings.app_id), office.next_trace())
+        if asked.segments[:1] == (office.worlds.settings.app_id,) and office.worlds.by_number:
+            raise invalid("Several worlds are open: say which one is meant in the header X-Sandbox-World")
         return error_reply(office, oauth.nowhere(asked.method, asked.segments))
     except GraphError as error:
         return error_reply(office, error)
@@ -190,14 +202,28 @@ async def _run(
         if runner is not None:
             return await runner(world, token)
         call = _call(office, world, token, asked, fault)
-        with world.transaction():
-            reply = answer(call, asked.segments, trace)
+        reply = await _answered(office, call, asked, trace)
     except GraphError as error:
         reply = error_reply(office, error, trace)
     if isinstance(reply.body, dict) and isinstance(reply.body.get("error"), dict):
         reply.trace = reply.body["error"].get("fbtrace_id", trace)
+    add_debug(asked, call.notes if call else [], reply)
     reply.headers |= world.usage.headers(world.settings.app_id, call.touched if call else (), world.now())
     return reply
+
+
+async def _answered(office: Office, call: Call, asked: Asked, trace: str) -> Reply:
+    """What the handler says; one that needs the outside is run again when that has answered."""
+    world = call.world
+    try:
+        with world.transaction():
+            return answer(call, asked.segments, trace)
+    except NeedsOutside as need:
+        call = replace(call, outside=await need.ask())
+    if office.worlds.by_number.get(world.number) is not world:
+        raise GraphError(2, "The world ended while a callback was asked")
+    with world.transaction():
+        return answer(call, asked.segments, trace)
 
 
 def _call(office: Office, world: World, token: Token, asked: Asked, fault: Fault | None) -> Call:
@@ -216,6 +242,8 @@ def _call(office: Office, world: World, token: Token, asked: Asked, fault: Fault
         files=asked.files,
         body_size=asked.body_size,
         now=world.now(),
+        headers=asked.headers,
+        content=asked.content,
         script=script,
     )
 
@@ -274,7 +302,9 @@ def _scripted_throttle(office: Office, world: World, asked: Asked, fault: Fault,
     meter = world.settings.app_id
     value = token_of(asked) or inherited
     token = tokens.find(world, value) if value else None
-    if kind != APP and token is not None and asked.segments:
+    if kind == USER and token is not None:
+        meter = token.user_id
+    elif kind != APP and token is not None and asked.segments:
         call = _call(office, world, token, asked, None)
         node = find_node(call, asked.segments[0])
         meter = node.meter if node is not None else asked.segments[0]

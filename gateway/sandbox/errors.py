@@ -6,6 +6,7 @@ permissions, 500 for Meta's own trouble, 400 for everything else.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,8 @@ DOCS = "https://developers.facebook.com/docs/graph-api"
 OAUTH = "OAuthException"
 METHOD = "GraphMethodException"
 BATCH = "GraphBatchException"
+SESSION_TITLE = "Session expired"
+SESSION_MESSAGE = "Your session has ended. Please log in again."
 
 
 def status_of(code: int) -> int:
@@ -53,6 +56,17 @@ class GraphError(Exception):
         }
         error |= {key: value for key, value in optional.items() if value is not None}
         return {"error": error | {"fbtrace_id": trace}}
+
+
+class NeedsOutside(Exception):
+    """A handler cannot answer before something outside the sandbox has: *ask* is awaited, then the handler runs again.
+
+    Nothing of the first run stays, and its world is not locked while *ask* waits.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__("waiting for an answer from outside")
+        self.ask = ask
 
 
 class DropConnection(Exception):
@@ -99,7 +113,10 @@ def no_active_user() -> GraphError:
 
 def bad_token(message: str, subcode: int | None = None) -> GraphError:
     challenge = f'OAuth "Facebook Platform" "invalid_token" "{message}"'
-    return GraphError(190, message, subcode, headers={"WWW-Authenticate": challenge})
+    error = GraphError(190, message, subcode, headers={"WWW-Authenticate": challenge})
+    if subcode is not None:
+        error.title, error.user_message = SESSION_TITLE, SESSION_MESSAGE
+    return error
 
 
 def missing_permission(scope: str) -> GraphError:

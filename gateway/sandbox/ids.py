@@ -8,6 +8,7 @@ from __future__ import annotations
 
 BUSINESS, PAGE, ACCOUNT, CATALOG = "11", "12", "13", "14"
 SYSTEM_USER, USER = "15", "16"
+INTEGRATION, SHOP, AD_ACCOUNT, FEATURE = "17", "18", "19", "91"
 PRODUCT_SET, CANCELLATION = "33", "81"
 ITEM, GROUP, LINE = "70", "71", "72"
 ORDER = "90"

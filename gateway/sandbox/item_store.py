@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from gateway.sandbox.world import World
 
 FETCH_SECONDS = 30.0
 """Virtual time until Meta has fetched a picture."""
+REJECT_WORD = "simulate-reject"
+"""A title that holds this word does not pass the policy review."""
 
 
 @dataclass
@@ -126,45 +129,68 @@ def save(world: World, catalog: str, changes: Mapping[str, dict[str, Any]], old:
     groups = _groups(
         world, catalog, (str(doc["item_group_id"]) for doc in changes.values() if doc.get("item_group_id"))
     )
+    rules = world.db.execute("SELECT pattern, outcome FROM image_rules ORDER BY pattern").fetchall()
     rows = []
     for retailer_id, doc in changes.items():
         before = old.get(retailer_id)
         group_id = groups.get(str(doc.get("item_group_id") or ""))
-        if before is None:
-            fetched, reviewed = at + FETCH_SECONDS, at + world.config.review_seconds
-            rows.append(
-                (
-                    new_ids[retailer_id],
-                    catalog,
-                    retailer_id,
-                    group_id,
-                    json.dumps(doc),
-                    at,
-                    at,
-                    fetched,
-                    reviewed,
-                    "approved",
-                )
-            )
-            continue
-        fetched, reviewed, verdict = before.fetched_at, before.reviewed_at, before.verdict
-        if any(doc.get(name) != before.fields.get(name) for name in names.PICTURES):
-            fetched = at + FETCH_SECONDS
-        if any(doc.get(name) != before.fields.get(name) for name in names.REVIEWED):
-            reviewed, verdict = at + world.config.review_seconds, "approved"
-        rows.append(
-            (before.id, catalog, retailer_id, group_id, json.dumps(doc), before.created, at, fetched, reviewed, verdict)
-        )
+        fetched, reviewed, verdict = at + FETCH_SECONDS, at + world.config.review_seconds, _verdict(doc)
+        item_id, created = new_ids.get(retailer_id, ""), at
+        if before is not None:
+            item_id, created = before.id, before.created
+            _keep(doc, before.fields, ("_appealed", "_appeal_outcome"))
+            if _same(doc, before.fields, names.PICTURES):
+                fetched = before.fetched_at
+                _keep(doc, before.fields, ("_image_failure",))
+            if _same(doc, before.fields, names.REVIEWED):
+                reviewed, verdict = before.reviewed_at, before.verdict
+                _keep(doc, before.fields, _REVIEW_MARKS)
+            else:
+                # A changed item is judged anew; what was said of the old one is over.
+                for name in _REVIEW_MARKS:
+                    if doc.get(name) == before.fields.get(name):
+                        doc.pop(name, None)
+        if before is None or fetched != before.fetched_at:
+            _meet_rules(doc, rules)
+        rows.append((item_id, catalog, retailer_id, group_id, json.dumps(doc), created, at, fetched, reviewed, verdict))
     world.db.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
+_REVIEW_MARKS = ("_rejection_reasons", "_rejected_channels", "_policy_url")
+
+
+def _verdict(doc: Mapping[str, Any]) -> str:
+    return "rejected" if REJECT_WORD in str(doc.get("title") or "").lower() else "approved"
+
+
+def _same(doc: Mapping[str, Any], before: Mapping[str, Any], fields: Iterable[str]) -> bool:
+    return all(doc.get(name) == before.get(name) for name in fields)
+
+
+def _keep(doc: dict[str, Any], before: Mapping[str, Any], marks_of_meta: Iterable[str]) -> None:
+    """Meta's own marks survive a full replacement of the seller's fields."""
+    for name in marks_of_meta:
+        if name in before:
+            doc.setdefault(name, before[name])
+
+
+def _meet_rules(doc: dict[str, Any], rules: Iterable[sqlite3.Row]) -> None:
+    doc.pop("_image_failure", None)
+    address = _picture_of(doc) or ""
+    for rule in rules:
+        if fnmatchcase(address, rule["pattern"]):
+            doc["_image_failure"] = rule["outcome"]
+
+
 def delete(world: World, catalog: str, retailer_ids: Iterable[str]) -> int:
-    """Remove items; those that are not there are no trouble."""
+    """Remove items with what hangs on them; those that are not there are no trouble."""
+    gone = [(catalog, name) for name in retailer_ids]
     before = world.db.total_changes
-    world.db.executemany(
-        "DELETE FROM items WHERE catalog = ? AND retailer_id = ?", [(catalog, name) for name in retailer_ids]
-    )
-    return world.db.total_changes - before
+    world.db.executemany("DELETE FROM items WHERE catalog = ? AND retailer_id = ?", gone)
+    deleted = world.db.total_changes - before
+    for table in ("feed_items", "overrides"):
+        world.db.executemany(f"DELETE FROM {table} WHERE catalog = ? AND retailer_id = ?", gone)
+    return deleted
 
 
 def count(world: World, catalog: str) -> int:
@@ -178,19 +204,33 @@ def review_status(item: Item, now: float) -> str:
 
 
 def fetch_status(item: Item, now: float) -> str:
-    """Pictures are never really fetched: a host under `.invalid` fails, every other one works."""
+    """Pictures are never really fetched: a host under `.invalid` fails, and what a script says; every other works."""
     if item.fetched_at > now:
         return "NO_STATUS"
-    host = urlsplit(picture(item) or "").hostname or ""
-    return "FETCH_FAILED" if host.endswith(".invalid") else "FETCHED"
+    return "FETCHED" if failure_of(item) in (None, "low_resolution") else "FETCH_FAILED"
+
+
+def failure_of(item: Item) -> str | None:
+    """What is wrong with the main picture, once somebody looks."""
+    scripted = item.fields.get("_image_failure")
+    if scripted is not None:
+        return str(scripted)
+    address = picture(item) or ""
+    if (urlsplit(address).hostname or "").endswith(".invalid"):
+        return "failed"
+    return "low_resolution" if "lowres" in address else None
 
 
 def picture(item: Item) -> str | None:
     """The main picture: with `image` there, `image_link` counts for nothing."""
-    images = item.fields.get("image")
+    return _picture_of(item.fields)
+
+
+def _picture_of(fields: Mapping[str, Any]) -> str | None:
+    images = fields.get("image")
     if isinstance(images, list) and images:
         return str(images[0].get("url"))
-    link = item.fields.get("image_link")
+    link = fields.get("image_link")
     return None if link is None else str(link)
 
 

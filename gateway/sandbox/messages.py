@@ -30,6 +30,13 @@ class Asked:
     body_size: int = 0
     header_token: str | None = None
     if_none_match: str | None = None
+    said: str | None = None
+    """The version in the path as it was sent; None where there was none."""
+    world: str | None = None
+    """The world an app token means, of the header `X-Sandbox-World`."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    """The raw body of an upload."""
 
     @property
     def path(self) -> str:
@@ -61,6 +68,12 @@ def dump(body: Any, pretty: bool = False) -> str:
 
 def etag_of(content: bytes) -> str:
     return f'"{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"'
+
+
+def said_version(path: str) -> str | None:
+    """The version that *path* names, served or not."""
+    first = path.lstrip("/").partition("/")[0]
+    return first if first[:1] == "v" and first[1:2].isdigit() else None
 
 
 def split_version(path: str, default: str) -> tuple[str, tuple[str, ...]]:

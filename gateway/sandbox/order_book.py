@@ -139,27 +139,3 @@ def acknowledge(world: World, row: sqlite3.Row, reference: str | None, at: float
         doc["reference"] = reference
     world.db.execute("UPDATE orders SET doc = ? WHERE id = ?", (json.dumps(doc), row["id"]))
     move(world, row["id"], IN_PROGRESS, at)
-
-
-def cancel_open_units(world: World, order_id: str, reason: str, text: str, at: float) -> int:
-    """Cancel every unit still open; returns how many."""
-    lines = [line for line in lines_of(world, order_id) if line["open"]]
-    units = sum(int(line["open"]) for line in lines)
-    if units:
-        items = [
-            {
-                "id": line["id"],
-                "product_id": line["product_id"],
-                "retailer_id": line["retailer_id"],
-                "quantity": line["open"],
-            }
-            for line in lines
-        ]
-        doc = {"items": {"data": items}, "cancel_reason": {"reason_code": reason, "reason_description": text}}
-        world.add_node(world.new_id(ids.CANCELLATION), "cancellation", order_id, doc, at)
-        world.db.execute(
-            "UPDATE order_lines SET cancelled = cancelled + open, open = 0 WHERE order_id = ?", (order_id,)
-        )
-    world.db.execute("UPDATE orders SET cancelled = cancelled + open, open = 0 WHERE id = ?", (order_id,))
-    move(world, order_id, COMPLETED, at)
-    return units

@@ -19,7 +19,8 @@ from gateway.sandbox.world import World
 
 DEFAULT = 25
 _EMPTY_PAGE = "e"
-_DROPPED = ("appsecret_proof", "appsecret_time", "after", "before", "batch", "method")
+_DROPPED = ("appsecret_proof", "appsecret_time", "after", "before", "batch", "method", "offset")
+MOST_OFFSET = 100_000
 
 
 def encode(key: Sequence[Any], was_empty: bool = False) -> str:
@@ -75,6 +76,10 @@ def page(
     """One page as `{data, paging, summary?}`; None for an empty nested edge, which is left out of its node."""
     window, was_empty = read_window(params, largest)
     asked = window.limit
+    if (integer(params, "limit") or 0) > asked:
+        call.notes.append(("info", f"The limit of {path} is {asked}; a larger one was lowered to it."))
+    if window.after is None and window.before is None and integer(params, "offset"):
+        return _by_offset(call, params, path, window, fetch, show, nested=nested)
     if call.world.config.short_pages and window.before is None:
         window = _shortened(call.world, window, was_empty)
     rows = fetch(Window(max(window.limit, 1), window.after, window.before))
@@ -95,6 +100,37 @@ def page(
     return answer
 
 
+def _by_offset(
+    call: Call,
+    params: Params,
+    path: str,
+    window: Window,
+    fetch: Callable[[Window], Rows],
+    show: Callable[[Node], dict[str, Any]],
+    *,
+    nested: bool,
+) -> dict[str, Any] | None:
+    """The older style: so many rows are skipped, the links count on, and there are no cursors."""
+    skip = integer(params, "offset") or 0
+    if not 0 <= skip <= MOST_OFFSET:
+        raise invalid(f"Param offset must be an integer between 0 and {MOST_OFFSET}")
+    rows = fetch(Window(skip + window.limit))
+    kept = rows.found[skip : skip + window.limit]
+    if nested and not kept:
+        return None
+    answer: dict[str, Any] = {"data": [show(node) for _, node in kept]}
+    base = _base(call, params, path, window.limit)
+    links = {"previous": f"{base}&offset={max(skip - window.limit, 0)}"}
+    if len(rows.found) > skip + window.limit:
+        links["next"] = f"{base}&offset={skip + window.limit}"
+    if kept:
+        answer["paging"] = links
+    summary = text(params, "summary")
+    if summary and summary.lower() not in ("false", "0"):
+        answer["summary"] = {"total_count": rows.total()}
+    return answer
+
+
 def _links(
     call: Call,
     params: Params,
@@ -105,19 +141,24 @@ def _links(
     is_empty: bool,
 ) -> dict[str, Any]:
     before, after = (encode(key or [], is_empty) for key in ends)
-    kept = {name: value for name, value in params.items() if name not in _DROPPED and value is not None}
-    kept |= {"access_token": call.token.value, "limit": limit}
-    plain = {
-        name: value if isinstance(value, (str, int)) else json.dumps(value, separators=(",", ":"))
-        for name, value in kept.items()
-    }
-    base = f"{call.base_url}/{quote(path, safe='/:')}?{urlencode(plain)}"
+    base = _base(call, params, path, limit)
     links: dict[str, Any] = {"cursors": {"before": before, "after": after}}
     if has[0]:
         links["previous"] = f"{base}&before={before}"
     if has[1]:
         links["next"] = f"{base}&after={after}"
     return links
+
+
+def _base(call: Call, params: Params, path: str, limit: int) -> str:
+    """The address of an edge with everything that was asked, as `next` and `previous` repeat it."""
+    kept = {name: value for name, value in params.items() if name not in _DROPPED and value is not None}
+    kept |= {"access_token": call.token.value, "limit": limit}
+    plain = {
+        name: value if isinstance(value, (str, int)) else json.dumps(value, separators=(",", ":"))
+        for name, value in kept.items()
+    }
+    return f"{call.base_url}/{quote(path, safe='/:')}?{urlencode(plain)}"
 
 
 def _shortened(world: World, window: Window, was_empty: bool) -> Window:

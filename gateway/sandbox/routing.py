@@ -26,7 +26,7 @@ from gateway.sandbox.messages import Reply
 from gateway.sandbox.render import describe, requested, show_edge, show_node
 from gateway.sandbox.schema import Call, Edge, Node, PlainEdge, Write
 from gateway.sandbox.storage import one
-from gateway.sandbox.usage import APP, CODES
+from gateway.sandbox.usage import APP, CODES, PAGE_USER, PAGES, USER
 
 KEY_LIFE = 86_400
 MOST_IDS = 50
@@ -43,11 +43,14 @@ def answer(call: Call, segments: tuple[str, ...], trace: str) -> Reply:
     if root is not None:
         _charge(call, APP, call.world.settings.app_id)
         _check_names(call, root.params)
-        return Reply(200, root.handle(call), trace)
+        return Reply(200, root.handle(call), trace, effect=call.method != "GET")
     if call.method == "GET" and params.given(call.params, "ids") and len(segments) <= 1:
         return Reply(200, _multi_get(call, segments), trace)
     if not segments:
         raise unknown_path("")
+    if len(segments) > 2 and (call.method, segments[1]) == ("DELETE", "permissions"):
+        # The one path with three parts: a permission is named by the last.
+        call, segments = call.with_params(call.params | {"permission": segments[2]}), segments[:2]
     if len(segments) > 2:
         raise unknown_path("/".join(segments[2:]))
     edge_name = segments[1] if len(segments) == 2 else ""
@@ -68,6 +71,9 @@ def find_node(call: Call, reference: str) -> Node | None:
         return schema.types["Application"].load(world, world.settings.app_id)
     if reference.startswith("catalog:"):
         return _visible(call, _item_by_retailer_id(call, reference))
+    alias = schema.aliases.get(reference.partition(":")[0])
+    if alias is not None:
+        return alias(call, reference)
     type_name = schema.prefixes.get(ids.kind_of(reference))
     if type_name is None or ids.world_of(reference) != world.number:
         return None
@@ -100,12 +106,17 @@ def _node(call: Call, reference: str, absent: GraphError | None = None) -> Node:
     _charge(call, APP, call.world.settings.app_id)
     if absent is not None:
         raise absent
-    if not reference.isdigit() and not reference.startswith("catalog:"):
+    if not reference.isdigit() and ":" not in reference:
         raise unknown_alias(reference)
     raise unsupported(call.method, reference)
 
 
 def _charge(call: Call, kind: str, object_id: str) -> None:
+    if call.outside is not None:
+        return  # the second run of one call
+    if call.token.kind == tokens.USER and kind in (APP, PAGES):
+        # A person's own allowance, not the business's: error 17, and 32 on a Page.
+        kind, object_id = (USER, call.token.user_id) if kind == APP else (PAGE_USER, object_id)
     call.touched.add((kind, object_id))
     if not call.world.usage.spend(kind, object_id, call.now):
         raise throttled(CODES[kind])
@@ -126,11 +137,13 @@ def _check_scope(call: Call, scope: str | None) -> None:
 
 
 def _check_names(call: Call, known: tuple[str, ...] | None) -> None:
-    if not call.world.settings.strict_params or known is None:
+    if known is None:
         return
     for name in call.params:
         if name not in params.PLATFORM and name not in known:
-            raise invalid(f"Unknown parameter {name}")
+            if call.world.settings.strict_params:
+                raise invalid(f"Unknown parameter {name}")
+            call.notes.append(("warning", f"The parameter {name} is not known here and was ignored."))
 
 
 def _read(call: Call, reference: str, edge_name: str) -> dict[str, Any]:
@@ -212,7 +225,19 @@ def _write(call: Call, reference: str, edge_name: str, trace: str) -> Reply:
     _check_names(call, (*known, "idempotency_key") if write.keyed and known is not None else known)
     if write.keyed:
         return _keyed(call, write, node, trace)
-    return Reply(200, write.handle(call, node), trace, effect=True)
+    done = write.handle(call, node)
+    if call.method == "POST" and not write.own_fields and params.given(call.params, "fields"):
+        done = _read_back(call, node, edge_name, done)
+    return Reply(200, done, trace, effect=True)
+
+
+def _read_back(call: Call, node: Node, edge_name: str, done: Any) -> Any:
+    """`fields` on a write: the fields of the node that was written, beside the answer of the write itself."""
+    written = done.get("id") if isinstance(done, dict) else None
+    if written is None and not edge_name and isinstance(done, dict):
+        written = node.id
+    found = find_node(call, str(written)) if written is not None else None
+    return done if found is None else done | show_node(call, found, requested(call.params))
 
 
 def _keyed(call: Call, write: Write, node: Node, trace: str) -> Reply:

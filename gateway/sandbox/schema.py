@@ -43,10 +43,16 @@ class Call:
     files: Mapping[str, Any]
     body_size: int
     now: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
     script: dict[str, Any] = field(default_factory=dict)
     """What a fault script wants from this call's handler."""
     touched: set[tuple[str, str]] = field(default_factory=set)
     """Budgets the call was counted under: (type, object id)."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """What `debug` tells of the call: (`info` or `warning`, text)."""
+    outside: Any = None
+    """What `NeedsOutside` brought back, on the second run of a handler."""
 
     def with_params(self, params: Params) -> Call:
         return replace(self, params=params)
@@ -139,6 +145,8 @@ class Write:
     keyed: bool = False
     withdrawn: bool = False
     absent: Callable[[str], GraphError] | None = None
+    own_fields: bool = False
+    """`fields` is a parameter of its own here, not what to read back."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,8 @@ class Schema:
     edges: dict[tuple[str, str], Edge | PlainEdge] = field(default_factory=dict)
     writes: dict[tuple[str, str, str], Write] = field(default_factory=dict)
     roots: dict[tuple[str, str], Root] = field(default_factory=dict)
+    aliases: dict[str, Callable[[Call, str], Node | None]] = field(default_factory=dict)
+    """Nodes named by `prefix:...`: how each prefix is looked up."""
 
     def add_type(self, prefix: str, node_type: NodeType) -> None:
         self.types[node_type.name] = node_type

@@ -59,8 +59,86 @@ CREATE UNIQUE INDEX IF NOT EXISTS lines_of_order ON order_lines (order_id, posit
 CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
     at REAL NOT NULL) WITHOUT ROWID;
+-- orders: returns, and what is open by its ship-by day
+CREATE TABLE IF NOT EXISTS returns (
+    id TEXT PRIMARY KEY, order_id TEXT NOT NULL, cms TEXT NOT NULL, status TEXT NOT NULL, created REAL NOT NULL,
+    doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS returns_of_order ON returns (order_id, id);
+CREATE INDEX IF NOT EXISTS returns_of_shop ON returns (cms, id);
+CREATE INDEX IF NOT EXISTS orders_by_ship_day ON orders (json_extract(doc, '$.ship_by_date'), id) WHERE open > 0;
+-- catalogs: localized values, feeds, diagnostics
+CREATE TABLE IF NOT EXISTS catalog_work (
+    handle TEXT PRIMARY KEY, kind TEXT NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS overrides (
+    catalog TEXT NOT NULL, retailer_id TEXT NOT NULL, type TEXT NOT NULL, value TEXT NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY (catalog, retailer_id, type, value)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS feed_items (
+    catalog TEXT NOT NULL, retailer_id TEXT NOT NULL, feed TEXT NOT NULL,
+    PRIMARY KEY (catalog, retailer_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_of_feed ON feed_items (feed, retailer_id);
+CREATE TABLE IF NOT EXISTS feed_files (
+    name TEXT PRIMARY KEY, doc TEXT NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS upload_issues (
+    upload TEXT NOT NULL, seq INTEGER NOT NULL, line INTEGER NOT NULL, retailer_id TEXT NOT NULL,
+    severity TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (upload, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS image_rules (pattern TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS catalog_notes (
+    catalog TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY (catalog, kind, key)) WITHOUT ROWID;
+-- marketing and money: transactions, payouts, pixel events, offers, conversations, tagged media
+CREATE TABLE IF NOT EXISTS transactions (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, order_id TEXT, kind TEXT NOT NULL, at REAL NOT NULL,
+    currency TEXT NOT NULL, fee INTEGER NOT NULL, net INTEGER NOT NULL, payout TEXT, stamped REAL,
+    source TEXT UNIQUE, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS transactions_of_shop ON transactions (account, at, id);
+CREATE INDEX IF NOT EXISTS transactions_of_order ON transactions (order_id, at) WHERE order_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS payouts (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL,
+    reference TEXT NOT NULL UNIQUE, transfer TEXT NOT NULL, status TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS payouts_of_shop ON payouts (account, at, id);
+CREATE TABLE IF NOT EXISTS pixel_events (
+    seq INTEGER PRIMARY KEY, pixel TEXT NOT NULL, received REAL NOT NULL, at REAL NOT NULL, name TEXT NOT NULL,
+    event_id TEXT, channel TEXT NOT NULL, agent TEXT NOT NULL, test_code TEXT, kept INTEGER NOT NULL,
+    fbp TEXT, external TEXT, doc TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS events_by_id ON pixel_events (pixel, name, event_id, received);
+CREATE INDEX IF NOT EXISTS events_by_time ON pixel_events (pixel, at, seq);
+CREATE TABLE IF NOT EXISTS offers (
+    id TEXT PRIMARY KEY, catalog TEXT NOT NULL, offer_id TEXT NOT NULL, origin TEXT NOT NULL,
+    doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS offers_by_retailer ON offers (catalog, offer_id);
+CREATE TABLE IF NOT EXISTS threads (
+    id TEXT PRIMARY KEY, page TEXT NOT NULL, platform TEXT NOT NULL, person TEXT NOT NULL, updated REAL NOT NULL,
+    last_inbound REAL, unread INTEGER NOT NULL, UNIQUE (page, person)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS threads_of_page ON threads (page, platform, updated, id);
+CREATE TABLE IF NOT EXISTS thread_messages (
+    id TEXT PRIMARY KEY, thread TEXT NOT NULL, at REAL NOT NULL, sender TEXT NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS messages_of_thread ON thread_messages (thread, at, id);
+CREATE TABLE IF NOT EXISTS media (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, at REAL NOT NULL, tagged INTEGER NOT NULL,
+    doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS media_of_account ON media (account, at, id);
+CREATE TABLE IF NOT EXISTS hooks (
+    object TEXT PRIMARY KEY, callback_url TEXT NOT NULL, verify_token TEXT NOT NULL, fields TEXT NOT NULL,
+    include_values INTEGER NOT NULL, active INTEGER NOT NULL, failing_since REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hook_events (
+    seq INTEGER PRIMARY KEY, object TEXT NOT NULL, entry TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL,
+    at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS hook_events_by_time ON hook_events (at);
+CREATE TABLE IF NOT EXISTS hook_posts (
+    seq INTEGER PRIMARY KEY, object TEXT NOT NULL, url TEXT NOT NULL, body BLOB NOT NULL, first REAL NOT NULL,
+    due REAL NOT NULL, tries INTEGER NOT NULL, answers TEXT NOT NULL, done TEXT);
+CREATE INDEX IF NOT EXISTS hook_posts_due ON hook_posts (due, seq) WHERE done IS NULL;
+CREATE TABLE IF NOT EXISTS installs (
+    external_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, at REAL NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uploads (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, length INTEGER NOT NULL, kind TEXT NOT NULL, content BLOB NOT NULL
+    ) WITHOUT ROWID;
 """
 TABLES = "meta serials tokens codes nodes items reserved groups batches orders order_lines idempotency".split()
+TABLES += "returns".split()
+TABLES += "catalog_work overrides feed_items feed_files upload_issues image_rules catalog_notes".split()
+TABLES += "transactions payouts pixel_events offers threads thread_messages media".split()
+TABLES += "hooks hook_events hook_posts installs uploads".split()
 
 
 def connect(path: Path | None) -> sqlite3.Connection:

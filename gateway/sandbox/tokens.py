@@ -26,6 +26,15 @@ SCOPES = (
     "commerce_account_read_reports commerce_account_read_settings manage_business_extension pages_manage_metadata "
     "pages_read_engagement pages_show_list"
 ).split()
+KNOWN_SCOPES = sorted(
+    {
+        *SCOPES,
+        *"ads_management ads_read commerce_manage_accounts email instagram_basic instagram_content_publish "
+        "instagram_manage_messages instagram_shopping_tag_products pages_messaging public_profile read_insights "
+        "whatsapp_business_messaging".split(),
+    }
+)
+"""Every permission this app may ask for; whatever else is asked for is an invalid scope."""
 PROOF_SECONDS = 300
 
 
@@ -47,6 +56,8 @@ class Token:
 
     def may(self, scope: str) -> bool:
         if scope == "commerce_account_read_orders" and "commerce_account_manage_orders" in self.scopes:
+            return True
+        if scope == "commerce_account_read_settings" and "commerce_manage_accounts" in self.scopes:
             return True
         return scope in self.scopes
 
@@ -108,6 +119,38 @@ def of_object(world: World, kind: str, object_id: str) -> Token | None:
     sql = "SELECT * FROM tokens WHERE kind = ? AND object_id = ? ORDER BY issued_at LIMIT 1"
     row = one(world.db, sql, kind, object_id)
     return None if row is None else _token(row)
+
+
+def of_user(world: World, user_id: str) -> list[Token]:
+    """Everything that was minted for a person or system user, newest first."""
+    sql = "SELECT * FROM tokens WHERE user_id = ? ORDER BY issued_at DESC, token"
+    return [_token(row) for row in world.db.execute(sql, (user_id,))]
+
+
+def for_page(world: World, page_id: str, asker: Token, assets: list[str]) -> str:
+    """The Page token that *asker* gets: it may no more than the one who asks.
+
+    The seeded token goes to whoever may everything, so that all of them hold the same one.
+    """
+    if asker.kind == PAGE:
+        return asker.value
+    seeded = of_object(world, PAGE, page_id)
+    if seeded is not None and set(seeded.scopes) <= set(asker.scopes):
+        return seeded.value
+    for token in of_user(world, asker.user_id):
+        same = token.kind == PAGE and token.object_id == page_id and token.scopes == asker.scopes
+        if same and trouble(token, world.now()) is None:
+            return token.value
+    scopes = list(asker.scopes)
+    return mint(world, PAGE, page_id, user_id=asker.user_id, scopes=scopes, targets=[page_id, *assets])
+
+
+def retarget(world: World, value: str, targets: list[str]) -> None:
+    world.db.execute("UPDATE tokens SET targets = ? WHERE token = ?", (json.dumps(targets), value))
+
+
+def rescope(world: World, value: str, scopes: list[str]) -> None:
+    world.db.execute("UPDATE tokens SET scopes = ? WHERE token = ?", (json.dumps(scopes), value))
 
 
 def trouble(token: Token, now: float) -> GraphError | None:

@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.sandbox import params
 from gateway.sandbox.dispatch import Office
 from gateway.sandbox.errors import GraphError, invalid
-from gateway.sandbox.messages import NEWEST, OLDEST, Asked, Reply, etag_of, split_version
+from gateway.sandbox.messages import NEWEST, OLDEST, Asked, Reply, etag_of, said_version, split_version
 from gateway.sandbox.params import Params
 
 LARGEST_PART = 64 * 1024 * 1024
@@ -37,8 +38,9 @@ async def read_request(request: Request) -> Asked:
     Raises:
         GraphError: an unreadable body, or a version that never was.
     """
+    path = request.scope["path"]
     given, files, size = await _parameters(request)
-    version, segments = split_version(request.scope["path"], f"v{OLDEST}.0")
+    version, segments = split_version(path, f"v{OLDEST}.0")
     method = str(given.pop("method", request.method) if request.method == "POST" else request.method).upper()
     if method not in ("GET", "POST", "DELETE", "PUT"):
         raise invalid(f"Unsupported method: {method}")
@@ -55,7 +57,16 @@ async def read_request(request: Request) -> Asked:
         body_size=size,
         header_token=header_token or None,
         if_none_match=request.headers.get("if-none-match"),
+        said=said_version(path),
+        world=request.headers.get("x-sandbox-world"),
+        headers={name: request.headers[name] for name in ("authorization", "file_offset") if name in request.headers},
+        content=await request.body() if _is_upload(request) else b"",
     )
+
+
+def _is_upload(request: Request) -> bool:
+    """Bytes for an upload session: the body is no parameters, whatever its content type says."""
+    return request.method == "POST" and "/upload:" in request.scope["path"]
 
 
 async def _parameters(request: Request) -> tuple[Params, dict[str, Any], int]:
@@ -65,8 +76,13 @@ async def _parameters(request: Request) -> tuple[Params, dict[str, Any], int]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     files: dict[str, Any] = {}
     native: Params = {}
-    if kind == "multipart/form-data":
-        form = await request.form(max_part_size=LARGEST_PART)
+    if _is_upload(request):
+        pass
+    elif kind == "multipart/form-data":
+        try:
+            form = await request.form(max_part_size=LARGEST_PART)
+        except HTTPException:
+            raise invalid("The request body is not valid multipart data") from None
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 files[name] = await value.read()

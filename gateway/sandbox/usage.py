@@ -14,15 +14,20 @@ from dataclasses import dataclass, field
 
 HOUR, DAY = 3600, 86_400
 APP, PAGES, MANAGEMENT, BATCH = "app", "pages", "catalog_management", "catalog_batch"
-WINDOWS = {APP: HOUR, PAGES: DAY, MANAGEMENT: HOUR, BATCH: HOUR}
-CODES = {APP: 4, PAGES: 80001, MANAGEMENT: 80009, BATCH: 80014}
+USER, PAGE_USER = "user", "page"
+"""What a person's own token spends: on themselves, and on a Page (`x-page-usage`); no business use case."""
+PLATFORM = frozenset((APP, USER, PAGE_USER))
+WINDOWS = {APP: HOUR, PAGES: DAY, MANAGEMENT: HOUR, BATCH: HOUR, USER: HOUR, PAGE_USER: HOUR}
+CODES = {APP: 4, PAGES: 80001, MANAGEMENT: 80009, BATCH: 80014, USER: 17, PAGE_USER: 32}
 LIMIT_NAMES = {
     "catalogBatchPerHour": BATCH,
     "catalogPerHour": MANAGEMENT,
     "pagePerDay": PAGES,
     "appPerHour": APP,
+    "userPerHour": USER,
+    "pageUserPerHour": PAGE_USER,
 }
-DEFAULT_LIMITS = {BATCH: 200, MANAGEMENT: 20_000, PAGES: 48_000, APP: 200_000}
+DEFAULT_LIMITS = {BATCH: 200, MANAGEMENT: 20_000, PAGES: 48_000, APP: 200_000, USER: 20_000, PAGE_USER: 4_800}
 _SLICE = 5.0
 
 
@@ -101,14 +106,20 @@ class Usage:
         self, app_id: str, touched: Iterable[tuple[str, str]], now: float, forced: tuple[str, str, int] | None = None
     ) -> dict[str, str]:
         """The usage headers of an answer; *forced* is (type, object, minutes) of a scripted throttle."""
-        app = self.meter(APP, app_id).percent(now)
-        if forced is not None and forced[0] == APP:
-            app = 100
+        pairs = set(touched)
+        if forced is not None:
+            pairs.add((forced[0], forced[1]))
+        # A person's own limit shows in the same header as the app's: there is none of its own.
+        shown = [self.meter(APP, app_id).percent(now)]
+        shown += [self.meter(kind, object_id).percent(now) for kind, object_id in pairs if kind == USER]
+        app = 100 if forced is not None and forced[0] in (APP, USER) else max(shown)
         headers = {"x-app-usage": _json(_parts(app))}
+        pages = [self.meter(kind, object_id).percent(now) for kind, object_id in pairs if kind == PAGE_USER]
+        if pages:
+            page = 100 if forced is not None and forced[0] == PAGE_USER else max(pages)
+            headers["x-page-usage"] = _json(_parts(page))
         per_object: dict[str, list[dict[str, int | str]]] = {}
-        seen = {pair for pair in touched if pair[0] != APP}
-        if forced is not None and forced[0] != APP:
-            seen.add((forced[0], forced[1]))
+        seen = {pair for pair in pairs if pair[0] not in PLATFORM}
         for kind, object_id in sorted(seen)[:32]:
             meter = self.meter(kind, object_id)
             percent, minutes = meter.percent(now), meter.wait_minutes(now)

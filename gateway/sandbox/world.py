@@ -34,8 +34,25 @@ class WorldConfig:
     review_seconds: float = 900.0
     remorse_seconds: float = 1800.0
     short_pages: bool = False
+    statuses: str = "graph"
+    """Which HTTP statuses errors have: as observed, or as in Meta's OpenAPI file."""
     limits: dict[str, int] = field(default_factory=dict)
     shops: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class HookRules:
+    """How a world delivers its webhooks; changed by control."""
+
+    batch: int = 1
+    """Most updates in one notification."""
+    delay: float = 0.0
+    """Virtual seconds from an event to its notification."""
+    duplicates: int = 0
+    """How often each notification comes again."""
+    reorder: bool = False
+    timeout: float = 5.0
+    """Real seconds that a callback has to answer."""
 
 
 @dataclass
@@ -48,6 +65,7 @@ class World:
     usage: Usage
     log: CallLog = field(default_factory=CallLog)
     faults: Faults = field(default_factory=Faults)
+    hook_rules: HookRules = field(default_factory=HookRules)
     rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 
 from gateway.sandbox import ids
 from gateway.sandbox.clock import KINDS, VirtualClock
+from gateway.sandbox.finish import GRAPH, STATUSES
 from gateway.sandbox.seed import plant, standard_shops
 from gateway.sandbox.settings import SandboxSettings
 from gateway.sandbox.storage import connect, one, transaction, wipe
 from gateway.sandbox.usage import Usage, read_limits
 from gateway.sandbox.world import MODES, World, WorldConfig
 
-_KEYS = frozenset("name seed mode clock batchSeconds reviewSeconds remorseSeconds pageLimitShort shops limits".split())
+_KEYS = frozenset(
+    "name seed mode clock batchSeconds reviewSeconds remorseSeconds pageLimitShort statuses shops limits".split()
+)
 
 
 class BadRequest(ValueError):
@@ -137,6 +140,9 @@ class Worlds:
         mode = str(body.get("mode", "documented"))
         if mode not in MODES:
             raise BadRequest(f"mode must be one of {', '.join(MODES)}")
+        statuses = str(body.get("statuses", GRAPH))
+        if statuses not in STATUSES:
+            raise BadRequest(f"statuses must be one of {', '.join(STATUSES)}")
         shops = body.get("shops")
         limits = body.get("limits") or {}
         try:
@@ -149,6 +155,7 @@ class Worlds:
                 review_seconds=float(body.get("reviewSeconds", 900)),
                 remorse_seconds=float(body.get("remorseSeconds", 1800)),
                 short_pages=bool(body.get("pageLimitShort", False)),
+                statuses=statuses,
                 limits=dict(limits),
                 shops=tuple(standard_shops() if shops is None else shops),
             )

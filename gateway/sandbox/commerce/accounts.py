@@ -22,7 +22,6 @@ from gateway.sandbox.schema import (
     Schema,
     Window,
     Write,
-    doc_field,
     doc_fields,
 )
 from gateway.sandbox.seed import ONSITE
@@ -50,8 +49,11 @@ def load_account(world: World, node_id: str) -> Node | None:
 
 
 def _page_token(call: Call, node: Node, given: Params) -> str | None:
-    token = tokens.of_object(call.world, tokens.PAGE, node.id)
-    return None if token is None else token.value
+    if call.token.kind == tokens.APP:
+        return None
+    account = call.world.find_node(node.doc["account"], "account")
+    assets = [] if account is None else [account["id"], account["catalog"]]
+    return tokens.for_page(call.world, node.id, call.token, assets)
 
 
 def _business_of(call: Call, node: Node, given: Params) -> Link:
@@ -86,6 +88,11 @@ def _facebook_channel(call: Call, node: Node, given: Params) -> dict[str, Any]:
     return {"pages": {"data": [] if page is None else [{"name": page["name"], "id": page["id"]}]}}
 
 
+def _instagram_channel(call: Call, node: Node, given: Params) -> dict[str, Any]:
+    users = call.world.nodes_of("ig_user", node.doc["page"])
+    return {"instagram_users": {"data": [{"id": user["id"]} for user in users]}}
+
+
 def _iab_countries(call: Call, node: Node, given: Params) -> list[str]:
     return ["US"] if node.doc["cta"] == "OFFSITE_IAB_CHECKOUT" else []
 
@@ -97,6 +104,14 @@ def _onsite_merchant(call: Call, node: Node, given: Params) -> dict[str, Any] | 
 def _checkout_config(call: Call, node: Node, given: Params) -> dict[str, Any] | None:
     saved: dict[str, Any] = node.doc.get("checkout_config") or {}
     found = saved.get(str(given.get("country_code", "")).upper())
+    return found if isinstance(found, dict) else None
+
+
+def _privacy_policy(call: Call, node: Node, given: Params) -> dict[str, Any] | None:
+    """The policy in the language asked for, or the first there is."""
+    saved: dict[str, Any] = node.doc.get("privacy_policies") or {}
+    locale = params.text(given, "locale")
+    found = next(iter(saved.values()), None) if locale is None else saved.get(locale)
     return found if isinstance(found, dict) else None
 
 
@@ -150,7 +165,8 @@ def _update_account(call: Call, node: Node) -> dict[str, Any]:
         call.world.change_node(node.id, korea_ftc_listing=listing)
     policy = _pair(given, "privacy_policy_localized", ("url", "locale"))
     if policy is not None:
-        call.world.change_node(node.id, privacy_policy_localized=policy)
+        policies = {**(node.doc.get("privacy_policies") or {}), str(policy["locale"]): policy}
+        call.world.change_node(node.id, privacy_policies=policies)
     config = _pair(given, "checkout_config", ("checkout_url", "country_code"))
     if config is not None:
         saved = dict(node.doc.get("checkout_config") or {})
@@ -176,12 +192,12 @@ def install(schema: Schema) -> None:
     settings_fields = doc_fields("display_name cta merchant_status contact_email korea_ftc_listing terms") | {
         "merchant_page": _merchant_page,
         "facebook_channel": _facebook_channel,
-        "instagram_channel": lambda call, node, given: {"instagram_users": {"data": []}},
+        "instagram_channel": _instagram_channel,
         "offsite_iab_checkout_enabled_countries": _iab_countries,
         "onsite_commerce_merchant": _onsite_merchant,
         "checkout_config": _checkout_config,
         "shops_ads_setup": lambda call, node, given: None,
-        "privacy_policy_localized": doc_field("privacy_policy_localized"),
+        "privacy_policy_localized": _privacy_policy,
         "payment_provider": lambda call, node, given: None,
     }
     account_name = "CommerceMerchantSettings"

@@ -19,6 +19,11 @@ from gateway.sandbox.world import World
 SCOPE = "catalog_management"
 MOST_RECORDS = 5000
 MOST_BYTES = 28 * 1024 * 1024
+_BELOW = (
+    "WITH RECURSIVE below (id) AS (SELECT id FROM nodes WHERE owner = ? "
+    "UNION SELECT nodes.id FROM nodes JOIN below ON nodes.owner = below.id) SELECT id FROM below"
+)
+UPDATED = ("name", "default_image_url", "fallback_image_url")
 VERTICALS = (
     "adoptable_pets apps_and_software articles_and_publications commerce destinations flights generic home_listings "
     "hotels local_service_businesses media_titles offer_items offline_commerce professional_services "
@@ -59,30 +64,64 @@ def _create(call: Call, node: Node) -> dict[str, Any]:
 
 
 def _update(call: Call, node: Node) -> dict[str, Any]:
-    changes = {
-        name: params.text(call.params, name)
-        for name in ("name", "default_image_url", "fallback_image_url")
-        if params.given(call.params, name)
+    changes: dict[str, Any] = {
+        name: params.text(call.params, name) for name in UPDATED if params.given(call.params, name)
     }
+    if "fallback_image_url" in changes:
+        changes["fallback_image_url"] = [changes["fallback_image_url"]]
     if changes:
         call.world.change_node(node.id, **changes)
     return {"success": True}
 
 
-def _items_batch(call: Call, node: Node) -> dict[str, Any]:
+def read_records(call: Call) -> list[dict[str, Any]]:
+    """The records of a batch of items.
+
+    Raises:
+        GraphError: another type of item, no records, or too many of them.
+    """
     if call.body_size > MOST_BYTES:
         message = "Please reduce the amount of data you're asking for, then retry your request"
         raise GraphError(1, message)
     item_type = params.required_text(call.params, "item_type")
     if item_type.upper() != "PRODUCT_ITEM":
         raise invalid(f'Param item_type must be one of {{PRODUCT_ITEM}} - got "{item_type}".')
+    return read_requests(call)
+
+
+def read_requests(call: Call) -> list[dict[str, Any]]:
     records = params.objects(call.params, "requests")
     if records is None:
         raise missing_parameter("requests")
     if len(records) > MOST_RECORDS:
         raise invalid(f"Param requests must have at most {MOST_RECORDS} elements, {len(records)} were given")
-    upsert = params.boolean(call.params, "allow_upsert", True)
-    return catalog_batches.post(call, node.id, records, upsert=upsert)
+    return records
+
+
+def read_upsert(call: Call) -> bool:
+    return params.boolean(call.params, "allow_upsert", True)
+
+
+def _items_batch(call: Call, node: Node) -> dict[str, Any]:
+    return catalog_batches.post(call, node.id, read_records(call), upsert=read_upsert(call))
+
+
+def _delete(call: Call, node: Node) -> dict[str, Any]:
+    """Everything in the catalog goes with it."""
+    world = call.world
+    sets = world.nodes_of("set", node.id)
+    in_use = [one for one in sets if one.get("shops")]
+    if in_use and not params.boolean(call.params, "allow_delete_catalog_with_live_product_set", False):
+        raise invalid("The catalog has a product set that is in use")
+    of_catalog = "SELECT handle FROM batches WHERE catalog = ?"
+    world.db.execute(f"DELETE FROM catalog_work WHERE handle IN ({of_catalog})", (node.id,))
+    for table in ("items", "groups", "reserved", "batches", "overrides", "feed_items", "catalog_notes"):
+        world.db.execute(f"DELETE FROM {table} WHERE catalog = ?", (node.id,))
+    # Feeds go with their sessions, rules and schedules, and sessions with what they said.
+    world.db.execute(f"DELETE FROM upload_issues WHERE upload IN ({_BELOW})", (node.id,))
+    world.db.execute(f"DELETE FROM nodes WHERE id IN ({_BELOW})", (node.id,))
+    world.drop_node(node.id)
+    return {"success": True}
 
 
 def _batch_status(call: Call, node: Node, given: Params) -> list[dict[str, Any]]:
@@ -100,14 +139,20 @@ def install(schema: Schema) -> None:
         "owner_business": _business,
         "commerce_merchant_settings": _account,
         "product_count": lambda call, node, given: item_store.count(call.world, node.id),
-        "feed_count": lambda call, node, given: 0,
+        "feed_count": lambda call, node, given: len(call.world.nodes_of("feed", node.id)),
         "is_catalog_segment": lambda call, node, given: False,
         "is_local_catalog": lambda call, node, given: False,
     }
     catalog = NodeType("ProductCatalog", load_catalog, fields, ("name",), MANAGEMENT, SCOPE, ("segment_use_cases",))
     schema.add_type(ids.CATALOG, catalog)
     created = ("name", "vertical", "additional_vertical_option", "da_display_settings", "business_metadata")
-    updated = ("name", "default_image_url", "fallback_image_url", "additional_vertical_option", "da_display_settings")
+    updated = (
+        *UPDATED,
+        "additional_vertical_option",
+        "da_display_settings",
+        "partner_integration",
+        "store_catalog_settings",
+    )
     status = ("handle", "load_ids_of_invalid_requests", "error_priority")
     batch = ("item_type", "requests", "allow_upsert", "item_sub_type", "version")
     schema.add(
@@ -115,6 +160,7 @@ def install(schema: Schema) -> None:
         Write("POST", "Business", "owned_product_catalogs", _create, created, SCOPE),
         Edge("CommerceMerchantSettings", "product_catalogs", "ProductCatalog", _of_account, scope=SCOPE),
         Write("POST", "ProductCatalog", "", _update, updated, SCOPE),
+        Write("DELETE", "ProductCatalog", "", _delete, ("allow_delete_catalog_with_live_product_set",), SCOPE),
         Write("POST", "ProductCatalog", "items_batch", _items_batch, batch, SCOPE, BATCH),
         PlainEdge("ProductCatalog", "check_batch_request_status", _batch_status, status, SCOPE),
     )

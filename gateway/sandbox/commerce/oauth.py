@@ -17,6 +17,7 @@ from gateway.sandbox.world import World
 
 PATH = "/oauth/access_token"
 LONG_LIFE = 5_184_000
+DATA_ACCESS = 90 * 86_400
 APPLICATION = "Commerce sandbox app"
 
 
@@ -37,12 +38,13 @@ def access_token(settings: SandboxSettings, world: World | None, given: Mapping[
         problem = tokens.trouble(token, world.now())
         if problem is not None:
             raise problem
-        return _long_lived(world, token)
+        return _long_lived(world, token, params.boolean(given, "set_token_expires_in_60_days", False))
     return _by_code(world, given)
 
 
-def _long_lived(world: World, token: tokens.Token) -> dict[str, Any]:
-    if not token.expires_at:
+def _long_lived(world: World, token: tokens.Token, in_60_days: bool) -> dict[str, Any]:
+    """A token of 60 days; one without an end stays, unless a system user's is asked to get one."""
+    if not token.expires_at and not (in_60_days and token.kind == tokens.SYSTEM_USER):
         return {"access_token": token.value, "token_type": "bearer"}
     targets = None if token.targets is None else sorted(token.targets)
     value = tokens.mint(
@@ -89,9 +91,11 @@ def _debug_token(call: Call) -> dict[str, Any]:
     if token is None:
         return unknown_token(settings.app_id)
     problem = tokens.trouble(token, world.now())
+    # A person's data stays readable for 90 days after they last used the app.
+    data_access = int(token.issued_at) + DATA_ACCESS if token.kind == tokens.USER else 0
     data = {"app_id": settings.app_id, "type": token.kind, "application": APPLICATION}
     data |= {"is_valid": problem is None, "issued_at": int(token.issued_at), "expires_at": int(token.expires_at)}
-    data |= {"data_access_expires_at": 0, "user_id": token.user_id, "scopes": list(token.scopes)}
+    data |= {"data_access_expires_at": data_access, "user_id": token.user_id, "scopes": list(token.scopes)}
     if token.kind == tokens.PAGE:
         data["profile_id"] = token.object_id
     granular: list[dict[str, Any]] = [{"scope": scope} for scope in token.scopes]

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.sandbox import ids, order_book, params
+from gateway.sandbox.commerce import order_records
 from gateway.sandbox.commerce.accounts import MANAGE_ORDERS
+from gateway.sandbox.commerce.cancelling import DAY, cancel_overdue
+from gateway.sandbox.commerce.order_desk import take_for_write
+from gateway.sandbox.commerce.order_records import shown_promotion
 from gateway.sandbox.errors import GraphError, invalid, missing_parameter
+from gateway.sandbox.ledger import terms
 from gateway.sandbox.money import from_minor
 from gateway.sandbox.order_book import CREATED, HELD, STATES
 from gateway.sandbox.paging import keyset, listed
@@ -42,11 +48,13 @@ def order_node(world: World, row: Any) -> Node:
 
 
 def load_order(world: World, node_id: str) -> Node | None:
+    cancel_overdue(world)
     row = order_book.find(world, node_id)
     return None if row is None else order_node(world, row)
 
 
 def _orders(call: Call, node: Node, given: Params, window: Window) -> Rows:
+    cancel_overdue(call.world)
     account = node.doc["account"] if node.type == "Page" else node.id
     states = params.choices(given, "state", STATES) or [CREATED]
     where, values = ["cms = ?", f"state IN ({','.join('?' * len(states))})"], [account, *states]
@@ -91,26 +99,31 @@ def _address(call: Call, node: Node, given: Params) -> dict[str, Any] | None:
 
 
 def _shipping_option(call: Call, node: Node, given: Params) -> dict[str, Any]:
-    return {
-        "name": "Standard",
+    doc = node.doc
+    option = {
+        "name": doc.get("shipping_name", "Standard"),
         "reference_id": "std_profile",
         "handling_time_days": 2,
         "price": _money("shipping_minor")(node),
-        "calculated_tax": _money("shipping_tax_minor")(node),
+        "calculated_tax": _money("shipping_tax_captured_minor" if doc.get("shipped_units") else "shipping_tax_minor")(
+            node
+        ),
         "estimated_shipping_time": {"min_days": 3, "max_days": 6},
     }
+    rows = [shown_promotion(row, doc["currency"]) for row in doc.get("shipping_promotions", [])]
+    return option | ({"promotion_details": {"data": rows}} if rows else {})
 
 
 def _payment_details(call: Call, node: Node, given: Params) -> dict[str, Any]:
     doc = node.doc
-    total = from_minor(doc["items_minor"] + doc["shipping_minor"] + doc["tax_minor"], doc["currency"])
+    total, by_meta = doc["items_minor"] + doc["shipping_minor"] + doc["tax_minor"], int(doc.get("meta_minor", 0))
     return {
         "subtotal": {"items": _money("items_minor")(node), "shipping": _money("shipping_minor")(node)},
         "tax": _money("tax_minor")(node),
-        "total_amount": total,
-        "tax_remitted": True,
-        "facebook_paid_amount": from_minor(0, doc["currency"]),
-        "buyer_paid_amount": total,
+        "total_amount": from_minor(total, doc["currency"]),
+        "tax_remitted": bool(terms(call.world.find_node(doc["cms"], "account") or {})["taxRemitted"]),
+        "facebook_paid_amount": from_minor(by_meta, doc["currency"]),
+        "buyer_paid_amount": from_minor(total - by_meta, doc["currency"]),
     }
 
 
@@ -134,7 +147,13 @@ ORDER_FIELDS: dict[str, Reader] = {
 
 def _line_node(order: Node, row: Any) -> Node:
     doc = json.loads(row["doc"]) | {key: row[key] for key in row.keys() if key != "doc"}  # noqa: SIM118 - a Row
-    doc |= {"currency": order.doc["currency"], "created": order.doc["created"]}
+    last_moment = datetime.fromisoformat(order.doc["ship_by_date"]).replace(tzinfo=UTC).timestamp() + DAY - 1
+    doc |= {
+        "currency": order.doc["currency"],
+        "ship_by": last_moment,
+        "shipping_name": order.doc.get("shipping_name", "Standard"),
+        "capture_fails": order.doc.get("capture_fails", False),
+    }
     return Node("CommerceOrderItem", row["id"], doc, order.asset, order.meter)
 
 
@@ -149,7 +168,7 @@ def _lines(call: Call, node: Node, given: Params, window: Window) -> Rows:
 
 
 def _tax(call: Call, node: Node, given: Params) -> dict[str, Any]:
-    captured = node.doc["tax_minor"] * node.doc["fulfilled"] // node.doc["quantity"]
+    captured = int(node.doc.get("captured_tax_minor", 0))
     return {
         "estimated_tax": from_minor(node.doc["tax_minor"], node.doc["currency"]),
         "captured_tax": {"total_tax": from_minor(captured, node.doc["currency"])},
@@ -157,7 +176,18 @@ def _tax(call: Call, node: Node, given: Params) -> dict[str, Any]:
 
 
 def _refundable(call: Call, node: Node, given: Params) -> dict[str, str]:
-    return from_minor(node.doc["price_minor"] * node.doc["fulfilled"], node.doc["currency"])
+    left = int(node.doc.get("captured_minor", 0)) - int(node.doc.get("refunded_minor", 0))
+    return from_minor(0 if node.doc["capture_fails"] else left, node.doc["currency"])
+
+
+def _line_shipping(call: Call, node: Node, given: Params) -> dict[str, Any]:
+    # What it costs stands on the order: how a price would be divided among lines is not documented.
+    return {
+        "name": node.doc["shipping_name"],
+        "reference_id": "std_profile",
+        "handling_time_days": 2,
+        "estimated_shipping_time": {"min_days": 3, "max_days": 6},
+    }
 
 
 LINE_FIELDS: dict[str, Reader] = {
@@ -171,20 +201,9 @@ LINE_FIELDS: dict[str, Reader] = {
     },
     "tax_details": _tax,
     "amount_available_for_refund": _refundable,
-    "selected_shipping_option": lambda call, node, given: {"name": "Standard", "reference_id": "std_profile"},
-    "ship_by": lambda call, node, given: When(node.doc["created"] + 5 * 86_400, order_form=True),
-    "promotion_details": lambda call, node, given: None,
+    "selected_shipping_option": _line_shipping,
+    "ship_by": lambda call, node, given: When(node.doc["ship_by"], order_form=True),
 }
-
-
-def _records(kind: str, type_name: str) -> Any:
-    """Shipments, cancellations, refunds, payments, returns: records hanging on the order."""
-
-    def rows(call: Call, node: Node, given: Params, window: Window) -> Rows:
-        docs = call.world.nodes_of(kind, node.id)
-        return listed([Node(type_name, doc["id"], doc, node.asset, node.meter) for doc in docs], window)
-
-    return rows
 
 
 def _cannot_acknowledge() -> GraphError:
@@ -204,6 +223,7 @@ def _reference(row: Params) -> str | None:
 
 def _acknowledge(call: Call, node: Node) -> dict[str, Any]:
     row = order_book.find(call.world, node.id)
+    take_for_write(call.world, node.id, call.now)
     if row is None or row["state"] != CREATED:
         raise _cannot_acknowledge()
     order_book.acknowledge(call.world, row, _reference(call.params), call.now)
@@ -229,6 +249,10 @@ def _acknowledge_row(call: Call, account: str, sent: Params) -> dict[str, Any]:
     if row["state"] != CREATED:
         error = {"error_code": 2361009, "error_message": "Order cannot be acknowledged."}
         return {"id": order_id, "error": error}
+    try:
+        take_for_write(call.world, order_id, call.now)
+    except GraphError as refused:
+        return {"id": order_id, "error": {"error_code": refused.subcode, "error_message": refused.user_message}}
     order_book.acknowledge(call.world, row, _reference(sent), call.now)
     return {"id": order_id, "state": order_book.IN_PROGRESS}
 
@@ -254,22 +278,4 @@ def install(schema: Schema) -> None:
             keyed=True, withdrawn=True,
         ),
     )  # fmt: skip
-    _install_records(schema)
-
-
-def _install_records(schema: Schema) -> None:
-    kinds = {
-        "shipments": ("shipment", "items tracking_info", "external_shipment_id"),
-        "cancellations": ("cancellation", "items cancel_reason", ""),
-        "refunds": ("refund", "items refund_amount refund_reason", ""),
-        "payments": ("payment", "payment_type amount", "transaction_details"),
-        "returns": ("return", "return_status", "return_message merchant_return_id"),
-        "promotion_details": ("promotion", "applied_amount", "coupon_code target_granularity sponsor campaign_name"),
-        "promotions": ("reimbursement", "amount", ""),
-    }
-    for edge, (kind, defaults, others) in kinds.items():
-        type_name = f"CommerceOrder{kind.capitalize()}"
-        fields = doc_fields(f"{defaults} {others}")
-        loaded = NodeType(type_name, lambda world, node_id: None, fields, tuple(defaults.split()), PAGES, READ_ORDERS)
-        schema.types[type_name] = loaded
-        schema.add(Edge("CommerceOrder", edge, type_name, _records(kind, type_name), scope=READ_ORDERS))
+    order_records.install(schema, READ_ORDERS)

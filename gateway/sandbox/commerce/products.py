@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gateway.sandbox import filters, ids, item_rules, item_store, params
+from gateway.sandbox import error_texts, filters, ids, item_errors, item_rules, item_store, overrides, params
 from gateway.sandbox import item_fields as names
 from gateway.sandbox.commerce.catalogs import SCOPE, load_catalog
 from gateway.sandbox.errors import GraphError, invalid
@@ -45,8 +45,7 @@ def of(read: Callable[[Item], Any]) -> Reader:
     """A reader over the stored item; empty values count as unset."""
 
     def reader(call: Call, node: Node, given: Params) -> Any:
-        item: Item = node.doc["item"]
-        value = read(item)
+        value = read(overrides.shown(call.world, node.doc["item"], call.params))
         return None if value in ("", []) else value
 
     return reader
@@ -101,12 +100,25 @@ def _catalog(call: Call, node: Node, given: Params) -> Link:
     return Link(load_catalog(call.world, node.doc["item"].catalog), ("name",))
 
 
-def _item_errors(item: Item) -> list[dict[str, Any]]:
-    stock = item.fields.get("quantity_to_sell_on_facebook")
-    if stock == 0 and item.fields.get("availability") == "in stock":
-        kind = "INVENTORY_ZERO_AVAILABILITY_IN_STOCK"
-        return [{"error_type": kind, "error_priority": "MEDIUM", "title": "Item has no inventory but is in stock"}]
-    return []
+def _errors(call: Call, node: Node, given: Params) -> list[dict[str, Any]] | None:
+    return item_errors.errors_of(node.doc["item"], call.now) or None
+
+
+def _feed(call: Call, node: Node, given: Params) -> Link:
+    item: Item = node.doc["item"]
+    sql = "SELECT feed FROM feed_items WHERE catalog = ? AND retailer_id = ?"
+    row = one(call.world.db, sql, item.catalog, item.retailer_id)
+    return Link(None if row is None else call.schema.types["ProductFeed"].load(call.world, row["feed"]), ("name",))
+
+
+def _capabilities(call: Call, node: Node, given: Params) -> list[dict[str, str]]:
+    item: Item = node.doc["item"]
+    state = item_store.review_status(item, call.now)
+    rejected = item_errors.rejected_channels(item, call.now)
+    return [
+        {"key": channel, "value": "APPROVED" if state == "rejected" and channel not in rejected else state.upper()}
+        for channel in item_errors.REVIEWED_CHANNELS
+    ]
 
 
 def item_readers() -> dict[str, Reader]:
@@ -128,15 +140,14 @@ def item_readers() -> dict[str, Reader]:
         "additional_variant_attributes": of(_variant_attributes),
         "capabilities_disabled_by_user": _field("disabled_capabilities"),
         "visibility": of(_visibility),
-        "errors": of(_item_errors),
+        "errors": _errors,
+        "product_feed": _feed,
         "product_group": _group,
         "product_catalog": _catalog,
         "review_status": lambda call, node, given: item_store.review_status(node.doc["item"], call.now),
         "review_rejection_reasons": _field("_rejection_reasons"),
         "image_fetch_status": lambda call, node, given: item_store.fetch_status(node.doc["item"], call.now),
-        "capability_to_review_status": lambda call, node, given: [
-            {"key": "SHOPS", "value": item_store.review_status(node.doc["item"], call.now).upper()}
-        ],
+        "capability_to_review_status": _capabilities,
     }
 
 
@@ -148,7 +159,11 @@ def search(
     rule, arguments = filters.condition(wish, call.now)
     # The plus keeps SQLite from walking the whole catalog in order of id.
     key = "+id" if few or filters.names_few(wish) else "id"
-    where, wanted = [*conditions, f"({rule})"], [*values, *arguments]
+    priorities = params.choices(given, "error_priority", error_texts.PRIORITIES)
+    # The list of error types grows with every release: an unknown one finds nothing instead of being refused.
+    kinds = [kind.upper() for kind in params.words(given, "error_type")]
+    trouble = item_errors.condition(call.world, call.now, priorities, kinds)
+    where, wanted = [*conditions, f"({rule})", trouble], [*values, *arguments]
 
     def total() -> int:
         row = one(call.world.db, f"SELECT COUNT(*) AS n FROM items WHERE {' AND '.join(where)}", *wanted)

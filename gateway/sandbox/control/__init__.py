@@ -5,9 +5,13 @@ JSON in and out, outside Graph's versions.  They are never logged and cost no bu
 
 from starlette.routing import Route
 
-from gateway.sandbox.control import access, market, observe, worlds
+from gateway.sandbox.control import access, audience, buyers, catalog, market, observe, treasury, webhooks, worlds
 from gateway.sandbox.dispatch import Office
 
 
 def control_routes(office: Office) -> list[Route]:
-    return [route for family in (worlds, observe, market, access) for route in family.routes(office)]
+    return [
+        route
+        for family in (worlds, observe, market, buyers, access, treasury, audience, catalog, webhooks)
+        for route in family.routes(office)
+    ]

@@ -57,12 +57,17 @@ def guarded(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
     return endpoint
 
 
+def world_of(office: Office, request: Request) -> World | None:
+    """The world that the bearer token belongs to."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return office.worlds.of_token(token.strip()) if scheme.lower() == "bearer" else None
+
+
 def in_world(office: Office, path: str, methods: Mapping[str, tuple[Handler, int]]) -> Route:
     """A route whose handlers get the world that the bearer token belongs to, brought up to its clock."""
 
     async def answer(request: Request) -> Response:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        world = office.worlds.of_token(token.strip()) if scheme.lower() == "bearer" else None
+        world = world_of(office, request)
         if world is None:
             return refused(401, "a token of a world is needed: Authorization: Bearer ...")
         body = await read_body(request)
@@ -70,6 +75,7 @@ def in_world(office: Office, path: str, methods: Mapping[str, tuple[Handler, int
         settle(world)
         with world.transaction():
             result = handler(world, request, body)
+        office.courier.wake(world)
         return JSONResponse(result, status)
 
     return Route(path, guarded(answer), methods=list(methods))
