@@ -203,6 +203,9 @@ def worker() -> None:
 def sandbox(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9000,
+    id_types: Annotated[
+        Path | None, typer.Option("--id-types", help="When it stops, write {id: node type} of the first world's calls.")
+    ] = None,
     routes: Annotated[bool, typer.Option("--routes", help="List what is simulated, and stop.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -231,6 +234,10 @@ def sandbox(
                 for shop in world["shops"]:
                     out.print(f"  {shop['name']}: commerce account {shop['metaId']}, token {shop['accessToken']}")
             await stop.wait()
+            if id_types is not None:
+                headers = {"Authorization": f"Bearer {world['accessToken']}"}
+                async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+                    id_types.write_bytes((await client.get(f"{url}/_sandbox/id-types")).content)
 
     asyncio.run(run())
 

@@ -17,8 +17,10 @@ from gateway.sandbox.clock import iso_order
 
 KEPT = 50_000
 _SECRET = frozenset(
-    "access_token appsecret_proof appsecret_time client_secret input_token fb_exchange_token code batch".split()
-    + ["password"]
+    [
+        *"access_token appsecret_proof appsecret_time client_secret input_token fb_exchange_token code batch".split(),
+        "password",
+    ]
 )
 _LONGEST = 2_000
 _SECRET_IN_TEXT = re.compile(

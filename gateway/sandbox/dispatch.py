@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.sandbox import params, tokens
+from gateway.sandbox import paging, params, tokens
 from gateway.sandbox.calllog import Entry
 from gateway.sandbox.commerce import oauth
 from gateway.sandbox.courier import Courier
@@ -131,7 +131,8 @@ async def perform(
     if world is None:
         return _homeless(office, asked, inherited)
     entry = world.log.open(request, world.now(), asked.method, asked.path, asked.params, slot)
-    fault = world.faults.take(asked.method, asked.path, runner is not None)
+    is_later_page = bool(asked.params.get("after") or asked.params.get("before"))
+    fault = world.faults.take(asked.method, asked.path, runner is not None, is_later_page)
     entry.fault = None if fault is None else fault.kind
     reply = None if fault is None else await _before(office, world, asked, fault, inherited)
     if reply is None:
@@ -179,6 +180,8 @@ async def _before(office: Office, world: World, asked: Asked, fault: Fault, inhe
                 tokens.revoke(world, value, int(fault.number("subcode", 467)))
         case "error":
             return error_reply(office, _scripted_error(fault))
+        case "expired_cursor":
+            return error_reply(office, paging.unusable())
         case "throttle":
             return _scripted_throttle(office, world, asked, fault, inherited)
         case "http" | "empty" | "truncate" if not fault.flag("effect", fault.kind != "http"):
@@ -228,7 +231,7 @@ async def _answered(office: Office, call: Call, asked: Asked, trace: str) -> Rep
 
 def _call(office: Office, world: World, token: Token, asked: Asked, fault: Fault | None) -> Call:
     script: dict[str, Any] = {}
-    if fault is not None and fault.kind in ("batch_error", "reject_items"):
+    if fault is not None and fault.kind in ("batch_error", "reject_items", "late_visibility"):
         script = {"kind": fault.kind} | fault.options
     return Call(
         world=world,

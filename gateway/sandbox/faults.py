@@ -25,6 +25,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "throttle": ("code", "minutes"),
     "null_slot": ("slots",),
     "revoke": ("subcode",),
+    "expired_cursor": (),
+    "late_visibility": ("seconds",),
     "batch_error": (),
     "reject_items": ("ids", "message"),
 }
@@ -32,6 +34,8 @@ COMMON = ("method", "path", "kind", "times", "after", "probability", "seed")
 REQUIRED = {"error": ("code",), "throttle": ("code",), "reject_items": ("ids",), "null_slot": ("slots",)}
 ON_BATCH_REQUEST = frozenset({"null_slot"})
 ON_ITEMS_BATCH = frozenset({"batch_error", "reject_items"})
+_ITEM_EDGES = ("/items_batch", "/localized_items_batch", "/batch")
+ON_LATER_PAGE = "expired_cursor"
 
 
 class BadFault(ValueError):
@@ -62,10 +66,12 @@ class Fault:
     def flag(self, option: str, default: bool) -> bool:
         return bool(self.options.get(option, default))
 
-    def fits(self, method: str, path: str, is_batch_request: bool) -> bool:
+    def fits(self, method: str, path: str, is_batch_request: bool, is_later_page: bool) -> bool:
         if self.kind in ON_BATCH_REQUEST and not is_batch_request:
             return False
-        if self.kind in ON_ITEMS_BATCH and not path.endswith("/items_batch"):
+        if self.kind in ON_ITEMS_BATCH and not path.endswith(_ITEM_EDGES):
+            return False
+        if self.kind == ON_LATER_PAGE and not is_later_page:
             return False
         if self.method is not None and self.method != method:
             return False
@@ -117,10 +123,10 @@ class Faults:
         self.scripts[fault.id] = fault
         return fault
 
-    def take(self, method: str, path: str, is_batch_request: bool) -> Fault | None:
+    def take(self, method: str, path: str, is_batch_request: bool, is_later_page: bool = False) -> Fault | None:
         """The first script that fires on this call; scripts behind it do not count the call."""
         for fault in list(self.scripts.values()):
-            if fault.spent or not fault.fits(method, path, is_batch_request):
+            if fault.spent or not fault.fits(method, path, is_batch_request, is_later_page):
                 continue
             fault.seen += 1
             if fault.seen <= fault.after or fault.chance.random() >= fault.probability:

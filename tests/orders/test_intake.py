@@ -99,6 +99,21 @@ async def test_a_failing_page_moves_no_cursor_and_loses_no_order(gateway: Gatewa
     assert found["totalCount"] >= 60
 
 
+async def test_a_change_that_meta_shows_late_is_not_missed(gateway: Gateway) -> None:
+    await take_in(gateway)
+    gateway.world.advance(3600)
+    gateway.world.fault("late_visibility", path=ORDER_LIST, seconds=120, times=0)
+    [late] = gateway.world.place_orders(1)
+    gateway.world.advance(60)
+    assert (await take_in(gateway))["created"] == 0
+    gateway.world.advance(61)
+
+    assert (await take_in(gateway))["created"] == 1
+
+    nodes = (await gateway.run(ORDERS, shopId=gateway.shop_id)).data["orders"]["nodes"]
+    assert late in {node["metaId"] for node in nodes}
+
+
 async def test_mirrored_orders_with_products_cost_no_graph_call(gateway: Gateway) -> None:
     await gateway.run(UPSERT, input={"shopId": gateway.shop_id, "products": [product("MUG")]})
     gateway.world.place_orders(1, lines=[{"retailerId": "MUG", "quantity": 1, "price": "12.00"}])

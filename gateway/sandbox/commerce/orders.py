@@ -65,6 +65,11 @@ def _orders(call: Call, node: Node, given: Params, window: Window) -> Rows:
             where.append(f"CAST(updated AS INTEGER) {sign} ?")
             values.append(moment)
 
+    if call.script.get("kind") == "late_visibility":
+        # An index that lags: what changed a moment ago is not listed yet, or still under its former state.
+        where.append("updated <= ?")
+        values.append(call.now - float(call.script.get("seconds", 60)))
+
     def total() -> int:
         row = one(call.world.db, f"SELECT COUNT(*) AS n FROM orders WHERE {' AND '.join(where)}", *values)
         assert row is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -11,8 +12,10 @@ from starlette.routing import Route
 from gateway.sandbox import catalog_batches
 from gateway.sandbox.calllog import KEPT
 from gateway.sandbox.clock import iso_order
+from gateway.sandbox.commerce import build_schema
 from gateway.sandbox.control.framework import Body, in_world, number, only
 from gateway.sandbox.dispatch import Office
+from gateway.sandbox.ids import kind_of
 from gateway.sandbox.usage import WINDOWS
 from gateway.sandbox.world import World
 from gateway.sandbox.worlds import BadRequest
@@ -76,10 +79,20 @@ def _batch(row: Any, now: float) -> dict[str, Any]:
     }
 
 
+def _id_types(world: World, request: Request, body: Body) -> dict[str, str]:
+    """The node type of every id that a call named: what a checker of recorded traffic wants to know."""
+    kinds = build_schema().prefixes
+    named: set[str] = set()
+    for call in world.log.report(None, None, 0, KEPT)["calls"]:
+        named.update(re.findall(r"\d{16}", f"{call['path']} {call['params'].get('ids', '')}"))
+    return {one: kinds[kind_of(one)] for one in sorted(named) if kind_of(one) in kinds}
+
+
 def routes(office: Office) -> list[Route]:
     return [
         in_world(office, "/calls", {"GET": (_calls, 200), "DELETE": (_forget_calls, 200)}),
         in_world(office, "/faults", {"POST": (_add_fault, 201), "GET": (_faults, 200), "DELETE": (_drop_faults, 200)}),
         in_world(office, "/usage", {"POST": (_set_usage, 200)}),
         in_world(office, "/batches", {"GET": (_batches, 200)}),
+        in_world(office, "/id-types", {"GET": (_id_types, 200)}),
     ]
