@@ -5,8 +5,9 @@ Nothing here runs by itself.  Time, randomness and the doorbell are handed in.
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import httpx
@@ -57,6 +58,7 @@ class Services:
         *,
         clock: Clock | None = None,
         random: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         checkpoint: Callable[[str], None] = no_checkpoint,
         http: httpx.AsyncClient | None = None,
     ) -> Services:
@@ -68,7 +70,7 @@ class Services:
         clock = clock or SystemClock()
         vault = Vault(settings.encryption_keys.get_secret_value())
         db = Database(settings.database_url.get_secret_value())
-        graph = Graph(settings.graph(), clock=clock, http=http)
+        graph = Graph(settings.graph(), clock=clock, http=http, sleep=sleep, random=random)
 
         async def ring_lane(shop_id: str, lane: Lane) -> None:
             await jobs.ring([Job(RUN_LANE, (shop_id, lane.value))])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlmodel import Session
@@ -21,6 +22,7 @@ from gateway.commands.service import CommandService
 from gateway.db import Database
 from gateway.errors import GatewayError, InvalidInput, NotFound
 from gateway.graph.budget import Bucket, Budget, Priority
+from gateway.graph.errors import GraphError, GraphTransient, GraphUnclear, GraphUnreachable
 from gateway.kit.clock import Clock
 from gateway.kit.digest import digest_of
 from gateway.orders import edges, store
@@ -48,6 +50,23 @@ class AcknowledgeResult:
     order_ids: list[str]
     commands: list[Command]
     errors: list[GatewayError]
+
+
+class Source(StrEnum):
+    """Where an answer comes from."""
+
+    LIVE = "LIVE"
+    STORE = "STORE"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOrders:
+    """Orders, where they come from and how old they are; ``reason`` says why they are not live."""
+
+    documents: list[dict[str, Any]]
+    source: Source
+    as_of: datetime | None
+    reason: GraphError | None = None
 
 
 @dataclass(slots=True)
@@ -100,18 +119,26 @@ class OrderService:
             await self._db.write(sync_store.move_cursor, shop_id, CURSOR, newest)
         return counts
 
-    async def read_live(self, caller: Caller, shop_id: str, first: int = edges.PAGE) -> list[dict[str, Any]]:
-        """The newest orders as Meta has them now, each item with its ``product``: one call, and one per 50 products."""
+    async def read_live(self, caller: Caller, shop_id: str, first: int = edges.PAGE) -> LiveOrders:
+        """The newest orders as Meta has them now, each item with its ``product``: one call, and one per 50 products.
+
+        While Meta does not answer, the mirror does, and says how old it is.
+        """
         caller.require(Scope.ORDERS_READ)
         shop = await self._shops.get(caller, shop_id)
         graph = await self._shops.graph_of(shop_id)
-        documents = await edges.fetch_orders(graph, shop.meta_id, first)
+        try:
+            documents = await edges.fetch_orders(graph, shop.meta_id, first)
+        except (GraphTransient, GraphUnreachable, GraphUnclear) as exc:
+            rows = await self._db.read(store.newest, shop_id, first)
+            oldest = min((row.read_at for row in rows), default=None)
+            return LiveOrders([row.document for row in rows], Source.STORE, oldest, exc)
         wanted = {item["productMetaId"] for document in documents for item in document["items"]} - {None}
         products = await catalog_edges.fetch_products(graph, sorted(wanted))
         for document in documents:
             for item in document["items"]:
                 item["product"] = products.get(item["productMetaId"])
-        return documents
+        return LiveOrders(documents, Source.LIVE, self._clock.now())
 
     async def find(
         self, caller: Caller, *, meta_id: str | None = None, reference: str | None = None

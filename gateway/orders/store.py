@@ -85,6 +85,12 @@ def load_orders(session: Session, shop_id: str, ids: Collection[str], *, lock: b
     return {row.id: row for row in session.exec(query).all()}
 
 
+def newest(session: Session, shop_id: str, limit: int) -> Sequence[OrderRow]:
+    """The newest orders of a shop."""
+    query = select(OrderRow).where(OrderRow.shop_id == shop_id)
+    return session.exec(query.order_by(sa.desc(col(OrderRow.created_at)), col(OrderRow.id)).limit(limit)).all()
+
+
 def get_many(session: Session, ids: Collection[str], shops: frozenset[str] | None) -> Sequence[OrderRow]:
     query = select(OrderRow).where(col(OrderRow.id).in_(ids))
     if shops is not None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from gateway.access.models import Caller
 from gateway.catalog.feeds import FeedOptions
 from gateway.dev import SAMPLE_CURRENCY, SAMPLE_LINKS, sample_file
+from gateway.graph.errors import CircuitOpen
+from gateway.orders.service import LiveOrders, Source
 from gateway.sync.models import Lane
 from tests.support.gateway import ORDERS, UPSERT, Gateway, product
 from tests.support.world import World
@@ -136,14 +138,41 @@ async def test_a_live_page_of_orders_with_items_is_one_call_and_one_per_fifty_pr
     gateway.world.place_orders(25)
     gateway.world.forget_calls()
 
-    orders = await gateway.services.orders.read_live(Caller.system(), gateway.onsite.id, 25)
+    live = await gateway.services.orders.read_live(Caller.system(), gateway.onsite.id, 25)
 
+    orders = live.documents
+    assert live.source is Source.LIVE
     assert len(orders) == 25
     assert all(order["items"] for order in orders)
     assert all(item["product"]["name"] for order in orders for item in order["items"])
     listed, products = gateway.world.calls()
     assert listed["path"].endswith("commerce_orders")
     assert "ids" in products["params"]
+
+
+async def test_while_meta_does_not_answer_the_mirror_does_and_says_how_old_it_is(gateway: Gateway) -> None:
+    gateway.world.place_orders(3)
+    await take_in(gateway)
+    read_at = gateway.clock.now()
+    gateway.world.fault("http", path=ORDER_LIST, status=503, body="<html>", contentType="text/html", times=0)
+    gateway.clock.advance(600)
+
+    async def read() -> LiveOrders:
+        return await gateway.services.orders.read_live(Caller.system(), gateway.onsite.id, 25)
+
+    stale = await read()
+    assert (stale.source, stale.as_of) == (Source.STORE, read_at)
+    assert len(stale.documents) == 9
+    # The circuit opens, and Meta is left alone.
+    while not isinstance((await read()).reason, CircuitOpen):
+        pass
+    gateway.world.forget_calls()
+    assert (await read()).source is Source.STORE
+    assert gateway.world.calls() == []
+
+    gateway.world.clear_faults()
+    gateway.clock.advance(60)
+    assert (await read()).source is Source.LIVE
 
 
 async def test_an_offsite_shop_has_no_orders_lane_and_says_so(gateway: Gateway) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,14 @@ def build_services(
     jobs: JobQueue | None = None,
     checkpoint: Callable[[str], None] = no_checkpoint,
 ) -> Services:
-    return Services.build(settings, jobs or SilentQueue(), clock=clock, random=lambda: 0.0, checkpoint=checkpoint)
+    return Services.build(
+        settings, jobs or SilentQueue(), clock=clock, random=lambda: 0.0, sleep=_at_once, checkpoint=checkpoint
+    )
+
+
+async def _at_once(seconds: float) -> None:
+    """Retries of the client wait for nothing: a test's time stands still."""
+    await asyncio.sleep(0)
 
 
 @dataclass
