@@ -133,7 +133,7 @@ def _run(world: World, row: sqlite3.Row) -> dict[str, Any] | None:
     feed_uploads.scheduled(world, feed, schedule, row["finishes"], update_only=schedule["use"] == UPDATE)
     following = next_run(schedule, row["finishes"], skip=schedule.get("interval_count", 1) - 1)
     world.db.execute(
-        "UPDATE batches SET posted = ?1, finishes = ?2 WHERE handle = ?3", (row["finishes"], following, row["handle"])
+        "UPDATE batches SET posted = ?, finishes = ? WHERE handle = ?", (row["finishes"], following, row["handle"])
     )
     return None
 

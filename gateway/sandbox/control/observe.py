@@ -61,7 +61,7 @@ def _set_usage(world: World, request: Request, body: Body) -> dict[str, Any]:
 
 def _batches(world: World, request: Request, body: Body) -> list[dict[str, Any]]:
     catalog = request.query_params.get("catalog")
-    rows = world.db.execute("SELECT * FROM batches WHERE ? IS NULL OR catalog = ?1 ORDER BY seq", (catalog,))
+    rows = world.db.execute("SELECT * FROM batches WHERE ? IS NULL OR catalog = ? ORDER BY seq", (catalog, catalog))
     return [_batch(row, world.now()) for row in rows]
 
 
