@@ -83,10 +83,9 @@ def reserve(world: World, catalog: str, retailer_id: str) -> str:
     """Meta's id for a retailer id: the item's own, or the one it will get when it is made."""
     row = one(
         world.db,
-        "SELECT id FROM items WHERE catalog = ?1 AND retailer_id = ?2 "
-        "UNION ALL SELECT id FROM reserved WHERE catalog = ?1 AND retailer_id = ?2",
-        catalog,
-        retailer_id,
+        "SELECT id FROM items WHERE catalog = ? AND retailer_id = ? "
+        "UNION ALL SELECT id FROM reserved WHERE catalog = ? AND retailer_id = ?",
+        *(catalog, retailer_id, catalog, retailer_id),
     )
     if row is not None:
         return str(row["id"])
