@@ -164,9 +164,11 @@ def test_what_is_encoded_is_plain_json(tmp_path: Path) -> None:
 
 
 async def test_a_redis_that_never_answers_does_not_hold_anybody_up() -> None:
+    guests: list[asyncio.StreamWriter] = []
+
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        guests.append(writer)
         await reader.read()
-        writer.close()
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     queue = JobQueue(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
@@ -175,3 +177,6 @@ async def test_a_redis_that_never_answers_does_not_hold_anybody_up() -> None:
 
     await queue.aclose()
     server.close()
+    for writer in guests:
+        writer.close()
+        await writer.wait_closed()
