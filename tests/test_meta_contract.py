@@ -75,8 +75,6 @@ async def exercise(gateway: Gateway) -> list[dict[str, Any]]:
     await gateway.services.orders.read_live(Caller.system(), gateway.onsite.id)
     nodes = (await gateway.run(ORDERS, shopId=gateway.shop_id)).data["orders"]["nodes"]
     waiting = [node for node in nodes if node["state"] == "AWAITING_ACKNOWLEDGEMENT"][:3]
-    graph = await gateway.services.shops.graph_of(gateway.onsite.id)
-    await order_edges.fetch_order(graph, waiting[0]["metaId"])
     gateway.world._do("POST", f"orders/{waiting[0]['metaId']}", json={"cancel": True})
     rows = [{"id": node["id"], "merchantOrderReference": "SO"} for node in waiting]
     await gateway.run(ACKNOWLEDGE, input={"shopId": gateway.shop_id, "idempotencyKey": "k", "orders": rows})

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, Index, Session, SQLModel, UniqueConstraint, col, select
 
-from gateway.catalog.models import STABLE, VOLATILE, Document, ItemState, fingerprint
+from gateway.catalog.models import STABLE, VOLATILE, Document, fingerprint
 from gateway.db import UtcDateTime, upsert
 
 _BIG = sa.BigInteger
@@ -201,12 +201,6 @@ def count_due(session: Session, catalog_ids: Collection[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def items_of(session: Session, dispatch_id: str) -> Sequence[ItemRow]:
-    return session.exec(
-        select(ItemRow).where(ItemRow.dispatch_id == dispatch_id).order_by(col(ItemRow.retailer_id))
-    ).all()
-
-
 def oldest_pending(
     session: Session, catalog_ids: Collection[str]
 ) -> dict[str, tuple[datetime | None, datetime | None]]:
@@ -222,15 +216,6 @@ def oldest_pending(
         .group_by(col(ItemRow.catalog_id))
     ).all()
     return {catalog_id: (volatile, stable) for catalog_id, volatile, stable in rows}
-
-
-def count_states(session: Session, catalog_id: str) -> dict[ItemState, int]:
-    rows = session.execute(
-        sa.select(col(ItemRow.state), sa.func.count())
-        .where(col(ItemRow.catalog_id) == catalog_id, sa.not_(col(ItemRow.deleted)))
-        .group_by(col(ItemRow.state))
-    ).all()
-    return {ItemState(state): count for state, count in rows}
 
 
 def by_retailer_ids(session: Session, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ItemRow]:

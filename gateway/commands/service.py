@@ -47,6 +47,7 @@ log = structlog.get_logger("gateway.commands")
 # Meta keeps an idempotency key for at least a day (orders.md 16, inferred); after that, sending again is a new order.
 KEY_LIFETIME = timedelta(hours=24)
 HANDLE_LIFETIME = timedelta(hours=24)
+PERHAPS_SENT = "perhapsSent"
 UNCLEAR_PAUSES_S = (2, 10, 60, 300)
 # Meta usually takes two minutes for a batch: the first look at its handle waits for three pauses.
 FIRST_LOOK = 3
@@ -214,8 +215,9 @@ class CommandService:
             if dispatch.sent_at is not None and now - dispatch.sent_at > HANDLE_LIFETIME:
                 self._give_up(session, dispatch, courier)
             return dispatch, None
-        sent_before = dispatch.sent_at is not None
-        if sent_before and dispatch.sent_at is not None:
+        if dispatch.sent_at is not None:
+            # Whatever becomes of the next sending: an earlier one may have had its effect, under this very key.
+            dispatch.details = {**dispatch.details, PERHAPS_SENT: True}
             if courier.keyed:
                 if now - dispatch.sent_at > KEY_LIFETIME:
                     self._give_up(session, dispatch, courier)
@@ -282,7 +284,8 @@ class CommandService:
         elif isinstance(error, GraphThrottled | GraphUnreachable):
             # Not carried out: the same dispatch waits for its turn, and what it sends is read again then.
             dispatch.state = DispatchState.WAITING
-            dispatch.sent_at = None
+            if not dispatch.details.get(PERHAPS_SENT):
+                dispatch.sent_at = None
             dispatch.due_at = now + timedelta(seconds=error.retry_after_s or self._pause_s(dispatch.attempts))
             store.release(dispatch)
         elif isinstance(error, GraphUnclear | GraphTransient):

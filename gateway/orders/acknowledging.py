@@ -135,7 +135,7 @@ class AcknowledgeCourier:
             kind=KIND,
             priority=Priority.ACKNOWLEDGE,
             now=self._clock.now(),
-            details=dispatch.details,
+            details={"node": dispatch.details["node"]},
         )
         heir.due_at = self._clock.now() + _PAUSE
         commands.assign(session, [row.id for row in rows], heir.id)

@@ -71,11 +71,6 @@ async def fetch_orders(graph: GraphSession, commerce_account_id: str, first: int
     return [order_document(await _with_all_items(graph, payload)) for payload in answer.get("data", [])]
 
 
-async def fetch_order(graph: GraphSession, order_meta_id: str) -> Document:
-    """One order as Meta has it now."""
-    return order_document(await _with_all_items(graph, await graph.get(order_meta_id, fields=ORDER_FIELDS)))
-
-
 async def _with_all_items(graph: GraphSession, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """*payload* with the items that did not fit into the expansion."""
     items = payload.get("items") or {}

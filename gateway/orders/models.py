@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class OrderState(StrEnum):
@@ -26,7 +25,3 @@ class Acknowledgement:
 
     order_id: str
     reference: str | None
-
-
-def is_acknowledged(document: dict[str, Any]) -> bool:
-    return document["state"] in (OrderState.IN_PROGRESS, OrderState.COMPLETED)

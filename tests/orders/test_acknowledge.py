@@ -230,3 +230,23 @@ async def test_an_order_that_is_busy_goes_again_under_a_new_key(gateway: Gateway
     assert {command["state"] for command in again.payload["commands"]} == {"CONFIRMED"}
     keys = [call["params"]["idempotency_key"] for call in gateway.world.calls("POST", EDGE)]
     assert len(keys) == len(set(keys)) == 2
+
+
+async def test_a_key_is_not_used_again_when_meta_may_have_forgotten_it(gateway: Gateway) -> None:
+    """The day that Meta keeps a key counts from the first sending, however often a later one had to wait."""
+    orders = await open_orders(gateway)
+    gateway.world.fault("drop_after", path=EDGE, times=5)
+    first = await acknowledge(gateway, wishes(gateway, orders[:1]))
+    assert {command["state"] for command in first.payload["commands"]} == {"SENT"}
+    gateway.clock.advance(20 * 3600)
+    gateway.world.fault("throttle", path=EDGE, code=80001, minutes=5)
+    await gateway.carry_due()
+    gateway.world.forget_calls()
+
+    gateway.clock.advance(5 * 3600)
+    await gateway.carry_due()
+
+    again = await acknowledge(gateway, wishes(gateway, orders[:1]))
+    assert gateway.world.calls("POST", EDGE) == []
+    assert {command["state"] for command in again.payload["commands"]} == {"UNKNOWN"}
+    assert again.user_errors[0]["code"] == "META_OUTCOME_UNKNOWN"
